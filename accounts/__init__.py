@@ -1,0 +1,1 @@
+"""Who people are: logins, agents, teams and shifts, customers, and the handles they have proven."""

@@ -1,0 +1,119 @@
+"""Takes the settings, leaves the sentences that refuse an unsafe production; `insist` stops on them.
+
+System checks run with management commands only, so a server calls `insist` itself.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, register, run_checks
+from django.core.exceptions import ImproperlyConfigured
+
+TAG = "safety"
+SECRETS = ("SECRET_KEY", "LINK_KEY", "SEALING_KEY")
+SECRET_LENGTH = 32
+# Where the real X is. Anything else in production would hand codes and the client secret to somebody.
+X_API_HOSTS = ("api.x.com", "api.twitter.com")
+X_AUTHORIZE_HOSTS = ("x.com", "twitter.com")
+OUR_MACHINE = ("localhost", "127.0.0.1", "::1")
+
+
+def check_safety(app_configs: Any = None, **_: Any) -> list[CheckMessage]:
+    """Errors of this configuration; none means that it may start."""
+    found = list(_secrets())
+    found += list(_demo() if settings.DEMO else _production())
+    return found
+
+
+def _secrets() -> Iterator[CheckMessage]:
+    """Each key is there, long enough, and no other key's twin."""
+    values = {name: _value(name) for name in SECRETS}
+    for name, value in values.items():
+        if len(value) < SECRET_LENGTH:
+            yield Error(
+                f"{name} has {len(value)} characters.",
+                hint=f"Set {name} (or {name}_FILE) to at least {SECRET_LENGTH} random characters.",
+                id="safety.E001",
+            )
+    if len(set(values.values())) < len(values):
+        yield Error(
+            f"{', '.join(SECRETS)} are not all different.",
+            hint="Make one for each: whoever learns one must not hold the others.",
+            id="safety.E002",
+        )
+
+
+def _value(name: str) -> str:
+    """A setting, or nothing where Django itself refuses to read an empty one."""
+    try:
+        return str(getattr(settings, name, ""))
+    except ImproperlyConfigured:
+        return ""
+
+
+def _demo() -> Iterator[CheckMessage]:
+    """The demo has known passwords and people who are anybody: it may not touch the real network."""
+    for name, hosts in (("X_API_URL", X_API_HOSTS), ("X_AUTHORIZE_URL", X_AUTHORIZE_HOSTS)):
+        host = urlsplit(getattr(settings, name)).hostname or ""
+        if host in hosts:
+            yield Error(
+                f"DEMO is on, and {name} is the real {host}.",
+                hint=f"Point {name} at the sandbox, or turn DEMO off.",
+                id="safety.E003",
+            )
+
+
+def _production() -> Iterator[CheckMessage]:
+    """Everything that only the demo may do."""
+    if settings.DEBUG:
+        yield Error("DEBUG is on.", hint="Unset DEBUG: its error pages show secrets.", id="safety.E004")
+    if any(app.partition(".")[0] == "sandbox" for app in settings.INSTALLED_APPS):
+        yield Error("The sandbox is installed.", hint="Set DEMO=1 on a demo, elsewhere remove it.", id="safety.E005")
+    yield from _addresses()
+    yield from _cookies()
+
+
+def _addresses() -> Iterator[CheckMessage]:
+    """Ours are https and not this machine; X's are X's."""
+    for name in ("SITE_URL", "LINK_URL"):
+        parts = urlsplit(getattr(settings, name))
+        if parts.scheme != "https" or parts.hostname in OUR_MACHINE:
+            yield Error(
+                f"{name} is {parts.scheme}://{parts.netloc}.",
+                hint=f"Set {name} to the public https:// address, or DEMO=1 on a demo.",
+                id="safety.E006",
+            )
+    for name, hosts in (("X_API_URL", X_API_HOSTS), ("X_AUTHORIZE_URL", X_AUTHORIZE_HOSTS)):
+        parts = urlsplit(getattr(settings, name))
+        if parts.scheme != "https" or parts.netloc not in hosts:
+            yield Error(
+                f"{name} leads to {parts.scheme}://{parts.netloc}, which is not X.",
+                hint=f"Unset {name} for the real X; a sandbox needs DEMO=1.",
+                id="safety.E007",
+            )
+
+
+def _cookies() -> Iterator[CheckMessage]:
+    """Bound to https and to this host, by name and by flag."""
+    for name in ("SESSION", "CSRF"):
+        host_bound = str(getattr(settings, f"{name}_COOKIE_NAME")).startswith("__Host-")
+        if not (host_bound and getattr(settings, f"{name}_COOKIE_SECURE")):
+            yield Error(
+                f"The {name.lower()} cookie would travel over http.",
+                hint=f"Leave {name}_COOKIE_NAME and {name}_COOKIE_SECURE alone; only DEMO=1 may differ.",
+                id="safety.E008",
+            )
+
+
+def insist() -> None:
+    """Stop the start: raises ImproperlyConfigured with every sentence that applies."""
+    wrong = [f"{problem.msg} {problem.hint or ''}".strip() for problem in run_checks(tags=[TAG])]
+    if wrong:
+        raise ImproperlyConfigured("This configuration is not safe to start with. " + " ".join(wrong))
+
+
+def watch() -> None:
+    """Called once the apps are loaded."""
+    register(check_safety, TAG)

@@ -1,0 +1,260 @@
+"""Takes the environment, leaves Django's settings: one file, safe defaults, secrets also from NAME_FILE."""
+
+import os
+import sys
+from pathlib import Path
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from citisocial.supervision import UNFOLD  # noqa: F401 -- a setting
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+
+def env(name: str, default: str = "") -> str:
+    """The variable NAME, or the content of the file that NAME_FILE names (mounted secrets), or the default."""
+    path = os.environ.get(f"{name}_FILE")
+    if path:
+        return Path(path).read_text(encoding="utf-8").strip()
+    return os.environ.get(name, default)
+
+
+def env_flag(name: str, default: bool = False) -> bool:
+    """A variable that is 1, true, yes or on; anything else is off."""
+    value = env(name)
+    return value.lower() in {"1", "true", "yes", "on"} if value else default
+
+
+def env_int(name: str, default: int) -> int:
+    """A whole number; a wrong one stops the start with its name."""
+    value = env(name)
+    if not value:
+        return default
+    try:
+        return int(value)
+    except ValueError:
+        raise SystemExit(f"{name} is {value!r}: give it a whole number.") from None
+
+
+def database(url: str) -> dict[str, object]:
+    """Django's DATABASES entry of a postgresql:// URL; `?host=/dir` names a socket directory, as libpq has it."""
+    parts = urlsplit(url)
+    if parts.scheme not in {"postgres", "postgresql"}:
+        raise SystemExit("DATABASE_URL must be postgresql://user:password@host:port/name. Only PostgreSQL is used.")
+    query = {key: values[-1] for key, values in parse_qs(parts.query).items()}
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(parts.path.lstrip("/")),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": query.pop("host", parts.hostname or ""),
+        "PORT": query.pop("port", str(parts.port or "")),
+        # Under ASGI a connection held per thread is a connection leaked; 0 or a pool, never None.
+        "CONN_MAX_AGE": 0,
+        "OPTIONS": query,
+    }
+
+
+# DEMO allows the sandbox, http cookies and demo people; `accounts.checks` refuses those without it.
+DEMO = env_flag("DEMO")
+DEBUG = env_flag("DEBUG")
+SECRET_KEY = env("SECRET_KEY")
+SITE_URL = env("SITE_URL", "http://localhost:8000").rstrip("/")
+LINK_URL = env("LINK_URL", "http://localhost:8001").rstrip("/")
+LINK_KEY = env("LINK_KEY")
+SEALING_KEY = env("SEALING_KEY")
+ALLOWED_HOSTS = [h for h in env("ALLOWED_HOSTS").split(",") if h] or [urlsplit(SITE_URL).hostname or "localhost"]
+CSRF_TRUSTED_ORIGINS = [SITE_URL]
+
+# The network. Base URLs come from here, so the sandbox is a change of URL and nothing else.
+X_API_URL = env("X_API_URL", "https://api.x.com").rstrip("/")
+X_AUTHORIZE_URL = env("X_AUTHORIZE_URL", "https://x.com/i/oauth2/authorize")
+X_CLIENT_ID = env("X_CLIENT_ID")
+X_CLIENT_SECRET = env("X_CLIENT_SECRET")
+X_BEARER_TOKEN = env("X_BEARER_TOKEN")
+
+# The walk's own limits, each with a safe default.
+OUTREACH_UNDO_SECONDS = env_int("OUTREACH_UNDO_SECONDS", 15)
+OUTREACH_DM_LIMIT = env_int("OUTREACH_DM_LIMIT", 15)  # direct messages per account in 15 minutes (X's own limit)
+INVITATION_HOURS = env_int("INVITATION_HOURS", 72)
+MESSAGE_LENGTH = env_int("MESSAGE_LENGTH", 4000)
+RESOLVED_DAYS = env_int("RESOLVED_DAYS", 7)  # a quiet resolved case closes itself after this
+SWEEP_SECONDS = env_int("SWEEP_SECONDS", 5)
+STREAM_HANDLES = env_flag("STREAM_HANDLES", True)  # off: rely on the polled mentions, which cost less
+
+INSTALLED_APPS = [
+    *(["daphne"] if "runserver" in sys.argv else []),  # only its runserver: importing it costs every process a second
+    "unfold",
+    "django.contrib.admin.apps.SimpleAdminConfig",  # citisocial/urls.py discovers: only the site needs the admin
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "channels",
+    "accounts",  # before allauth: our templates win
+    "links",
+    "conversations",
+    "citisocial",
+    "rehearsal",
+    "allauth",
+    "allauth.account",
+    "allauth.socialaccount",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "citisocial.policy.ContentPolicy",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+]
+ROOT_URLCONF = "citisocial.urls"
+ASGI_APPLICATION = "citisocial.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "citisocial.context.site",
+            ],
+        },
+    }
+]
+
+DATABASES = {"default": database(env("DATABASE_URL", "postgresql://localhost/citisocial"))}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+REDIS_URL = env("REDIS_URL", "redis://localhost:6379/0")
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+# Pokes only: a group message that is lost costs a client at most its next look (15 s), never a word.
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "CONFIG": {"hosts": [REDIS_URL], "prefix": "citisocial"},
+    }
+}
+
+# Sign-in.
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_REDIRECT_URL = "/"
+LOGIN_URL = "/accounts/login/"
+ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"username", "email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "username*", "password1*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_SESSION_REMEMBER = False
+ACCOUNT_REAUTHENTICATION_REQUIRED = True  # a stolen session must not add its own address and reset the password
+ACCOUNT_DEFAULT_HTTP_PROTOCOL = "http" if DEMO else "https"
+SOCIALACCOUNT_ADAPTER = "accounts.adapter.SocialAdapter"
+SOCIALACCOUNT_PROVIDERS = {
+    "twitter_oauth2": {
+        # `hidden`: without it allauth's sign-in page offers "sign in with X", which must never exist here.
+        "APPS": [{"client_id": X_CLIENT_ID, "secret": X_CLIENT_SECRET, "settings": {"hidden": True}}],
+        "SCOPE": ["users.read", "tweet.read"],
+        "FIELDS": ["id", "name", "username"],
+    }
+}
+SOCIALACCOUNT_STORE_TOKENS = False
+SOCIALACCOUNT_AUTO_SIGNUP = False
+SOCIALACCOUNT_EMAIL_AUTHENTICATION = False
+SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = False
+SOCIALACCOUNT_LOGIN_ON_GET = False
+SOCIALACCOUNT_REAUTHENTICATION_REQUIRED = False
+SOCIALACCOUNT_REQUESTS_TIMEOUT = 5
+HANDLE_PROOF = "conversations.views.handoff.on_proof"
+
+# Cookies have names of their own, because cookies ignore ports; `__Host-` and Secure unless this is the demo on http.
+SECURE_COOKIES = not DEMO
+COOKIE_PREFIX = "__Host-" if SECURE_COOKIES else ""
+SESSION_COOKIE_NAME = f"{COOKIE_PREFIX}citisocial"
+CSRF_COOKIE_NAME = f"{COOKIE_PREFIX}citisocial-csrf"
+LANGUAGE_COOKIE_NAME = f"{COOKIE_PREFIX}citisocial-language"
+HANDOFF_COOKIE_NAME = f"{COOKIE_PREFIX}citisocial-handoff"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = SECURE_COOKIES
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_ENGINE = "django.contrib.sessions.backends.db"  # cached_db would go on serving deleted sessions
+SESSION_COOKIE_AGE = 12 * 3600
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
+SECURE_SSL_REDIRECT = SECURE_COOKIES
+SECURE_HSTS_SECONDS = 0 if DEMO else 31_536_000
+SECURE_HSTS_INCLUDE_SUBDOMAINS = not DEMO
+BEHIND_PROXY = env_flag("BEHIND_PROXY")
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
+# Without it everybody behind the proxy shares one limit on wrong passwords.
+ALLAUTH_TRUSTED_PROXY_COUNT = env_int("PROXY_COUNT", 1) if BEHIND_PROXY else 0
+# `no-referrer` would make Chromium send `Origin: null` with forms, which the CSRF check refuses.
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'none'"],
+        "script-src": ["'self'"],
+        "style-src": ["'self'"],
+        "img-src": ["'self'", "data:"],
+        "font-src": ["'self'"],
+        "connect-src": ["'self'", SITE_URL.replace("http", "ws", 1)],
+        "manifest-src": ["'self'"],
+        "base-uri": ["'none'"],
+        "frame-ancestors": ["'none'"],
+        # The hand-off's form ends in a redirect to the network: Chromium applies form-action to it as well.
+        "form-action": ["'self'", "{0.scheme}://{0.netloc}".format(urlsplit(X_AUTHORIZE_URL))],
+    }
+}
+
+# Celery carries no work, only "look again": see conversations/tasks.py. Every row's state is its own retry.
+CELERY_BROKER_URL = REDIS_URL
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_ACKS_LATE = False
+CELERY_TASK_PUBLISH_RETRY = False
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# With the broker down a nudge must cost a page milliseconds, not the client's six seconds of default patience.
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "max_retries": 1,
+    "interval_start": 0,
+    "interval_step": 0.05,
+    "interval_max": 0.1,
+    "socket_connect_timeout": 0.5,
+    "socket_timeout": 5,
+}
+
+FORMAT_MODULE_PATH = ["citisocial.formats"]
+LANGUAGE_CODE = "en"
+USE_I18N = True
+LANGUAGES = [("en", "English")]  # a language joins when its catalogue is complete: half-translated pages help nobody
+USE_TZ = True
+TIME_ZONE = env("TIME_ZONE", "UTC")
+STATIC_URL = "/static/"
+STATIC_ROOT = env("STATIC_ROOT") or None  # where collectstatic puts them; without it they are served from the rooms
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = DEBUG
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(levelname)s %(name)s %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": env("LOG_LEVEL", "INFO")},
+    "loggers": {"httpx": {"level": "WARNING"}, "django.request": {"level": "ERROR"}},
+}

@@ -1,0 +1,8 @@
+"""What supervisors see and may do. Lists and stories to read; every action calls the function that agents' pages call.
+
+States are never form fields here: there is one writer for each, and it is not the admin.
+"""
+
+from conversations.admin import brand, cases, dashboard, mentions, outgoing, surveys, trail
+
+__all__ = ["brand", "cases", "dashboard", "mentions", "outgoing", "surveys", "trail"]

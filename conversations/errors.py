@@ -1,0 +1,96 @@
+"""One family of refusals: a code for programs, a sentence for people, a status for HTTP; rendered once per edge."""
+
+from typing import ClassVar
+
+
+class ConversationError(Exception):
+    """Something that may not be done now. The message says what to do instead, in the reader's words."""
+
+    code: ClassVar[str] = "refused"
+    http_status: ClassVar[int] = 409
+    message: ClassVar[str] = "This cannot be done now."
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message or self.message)
+
+
+class NotFound(ConversationError):
+    """Also what somebody gets who may not see it: the two look the same."""
+
+    code = "not_found"
+    http_status = 404
+    message = "There is no such case, or it is not yours to see."
+
+
+class NotAllowed(ConversationError):
+    code = "not_allowed"
+    http_status = 403
+    message = "Your role does not allow this."
+
+
+class CaseMoved(ConversationError):
+    code = "case_moved"
+    message = "This case has just changed. Look again before you go on."
+
+
+class CaseTaken(ConversationError):
+    code = "case_taken"
+    message = "Somebody took this case before you."
+
+
+class CaseClosed(ConversationError):
+    code = "case_closed"
+    message = "This case is closed. A new message from the customer opens a new one."
+
+
+class NotReachable(ConversationError):
+    code = "not_reachable"
+    message = "This person does not accept direct messages from us. Reply in public and ask for a message first."
+
+
+class NotSummoned(ConversationError):
+    code = "not_summoned"
+    message = "X lets us reply only to people who named us. This post did not."
+
+
+class SendingStopped(ConversationError):
+    code = "sending_stopped"
+    message = "Sending is stopped. Nothing leaves until a supervisor resumes it; secure chat goes on."
+
+
+class BadText(ConversationError):
+    """Text that may not leave: empty, too long, private details, foreign links, an unfilled variable."""
+
+    code = "bad_text"
+    http_status = 422
+    message = "This text cannot be sent."
+
+
+class TooLate(ConversationError):
+    code = "too_late"
+    message = "It has left already."
+
+
+class DeadInvitation(ConversationError):
+    """One sentence for unknown, expired, used, revoked and not yours: the difference would be an oracle."""
+
+    code = "dead_link"
+    http_status = 404
+    message = "This link does not open anything any more. Sign in to the bank, or write to us again."
+
+
+class WrongHandle(ConversationError):
+    code = "wrong_handle"
+    http_status = 403
+    message = "You signed in to X as another account. Use the one we wrote to."
+
+
+class ChatNotOpen(ConversationError):
+    code = "chat_not_open"
+    message = "The secure chat opens when the customer has signed in and confirmed the handle."
+
+
+class SurveyOver(ConversationError):
+    code = "survey_over"
+    http_status = 404
+    message = "This question has been answered or is over. Thank you."

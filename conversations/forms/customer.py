@@ -1,0 +1,68 @@
+"""Takes what a customer typed or ticked, leaves it typed: a code, an answer to the survey, a handle to take back."""
+
+from typing import Any
+
+from django import forms
+from django.db.models import QuerySet
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import ProvenHandle
+from conversations import surveys
+from links import codes
+
+FIVE = [(str(n), str(n)) for n in range(1, 6)]
+
+
+class CodeForm(forms.Form):
+    """The code of a message, typed instead of following its link. Spaces and hyphens are the reader's own."""
+
+    code = forms.CharField(
+        max_length=40,
+        help_text=_("The 13 letters and digits at the end of the link. Capital and small letters count."),
+        error_messages={"required": _("Enter the code from the message.")},
+        widget=forms.TextInput(
+            attrs={"class": "input mono", "autocomplete": "off", "autocapitalize": "off", "spellcheck": "false"}
+        ),
+    )
+
+    def clean_code(self) -> str:
+        """A slip of the hand is caught by the two check characters, without a look into the database."""
+        code = "".join(c for c in str(self.cleaned_data["code"]) if not c.isspace() and c != "-")
+        if not codes.is_well_formed(code):
+            raise forms.ValidationError(_("That code does not fit. Compare it again, capital and small letters too."))
+        return code
+
+
+class RevokeForm(forms.Form):
+    """One of the customer's own confirmed handles."""
+
+    handle = forms.ModelChoiceField(queryset=ProvenHandle.objects.none())
+
+    def __init__(self, *args: Any, handles: QuerySet[ProvenHandle], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["handle"].queryset = handles  # type: ignore[attr-defined]
+
+
+class SurveyForm(forms.Form):
+    """CSAT, solved or not, effort, one comment. Nothing is ticked beforehand; the last two may be left out."""
+
+    solved = forms.TypedChoiceField(
+        choices=[("yes", _("Yes")), ("no", _("No"))],
+        coerce=lambda value: value == "yes",
+        widget=forms.RadioSelect,
+        error_messages={"required": _("Tell us whether it was solved.")},
+    )
+    csat = forms.TypedChoiceField(
+        choices=FIVE,
+        coerce=int,
+        widget=forms.RadioSelect,
+        error_messages={"required": _("Choose a number from 1 to 5.")},
+    )
+    effort = forms.TypedChoiceField(
+        choices=FIVE, coerce=int, empty_value=None, required=False, widget=forms.RadioSelect
+    )
+    comment = forms.CharField(
+        required=False,
+        max_length=surveys.COMMENT,
+        widget=forms.Textarea(attrs={"class": "input", "rows": 3, "aria-describedby": "id_comment_hint"}),
+    )

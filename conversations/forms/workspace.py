@@ -1,0 +1,117 @@
+"""Takes what an agent's page sends, leaves checked values; and says which audiences a case is open to now."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from accounts.models import Agent
+from conversations.errors import BadText
+from conversations.models import Brand, Case, ReplyTemplate
+from conversations.outreach import Reach
+
+# The longest that any network takes; each audience's own limit is checked by the domain, which knows it.
+LONGEST = 10_000
+EMPTY = gettext_lazy("Write something first.")
+
+
+class TextForm(forms.Form):
+    """A message to one audience."""
+
+    text = forms.CharField(max_length=LONGEST, error_messages={"required": EMPTY})
+
+
+class SayForm(TextForm):
+    """A chat message; `client_id` makes pressing twice harmless."""
+
+    client_id = forms.UUIDField()
+
+
+class InviteForm(TextForm):
+    """A direct message with the link in it, perhaps started from one of the brand's templates."""
+
+    template = forms.ModelChoiceField(queryset=ReplyTemplate.objects.none(), required=False)
+
+    def __init__(self, *args: Any, brand: Brand, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["template"]
+        assert isinstance(field, forms.ModelChoiceField)
+        field.queryset = brand.templates.all()
+
+
+class ReplyForm(TextForm):
+    """A public reply, with a button under it that opens a message to us."""
+
+    message_button = forms.BooleanField(required=False)
+
+
+class MeasureForm(forms.Form):
+    """A text that is being written, to be counted as its network counts."""
+
+    text = forms.CharField(required=False, strip=False, max_length=LONGEST * 2)
+    kind = forms.ChoiceField(choices=[("dm", "dm"), ("reply", "reply")])
+
+
+class AvailabilityForm(forms.Form):
+    """What an agent sets themselves to."""
+
+    state = forms.ChoiceField(choices=Agent.Availability.choices)
+
+
+def checked(form: forms.Form) -> dict[str, Any]:
+    """The form's values, or BadText with its first sentence."""
+    if not form.is_valid():
+        raise BadText(next(str(error) for errors in form.errors.values() for error in errors))
+    return form.cleaned_data
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """One way to write to the person. `why` says why it is closed; `readers` who reads what goes there."""
+
+    value: str
+    icon: str
+    open: bool
+    why: str
+    readers: str
+    limit: int
+    chosen: bool = False
+
+
+def audiences(case: Case, reach: Reach, *, wish: str = "") -> list[Audience]:
+    """Secure chat, direct message, public reply, in this order; `wish` is chosen if it is open, else the first open."""
+    handle = case.author.handle
+    name = case.customer.name.split(" ")[0] if case.customer else f"@{handle}"
+    held = _("Sending is stopped. Secure chat goes on.") if reach.stopped else ""
+    rows = [
+        Audience(
+            value="secure",
+            icon="lock",
+            open=case.customer_id is not None,
+            why=_("Opens when both proofs are there: bank sign-in and handle."),
+            readers=_("Only %(name)s reads this, on the bank’s own site") % {"name": name},
+            limit=settings.MESSAGE_LENGTH,
+        ),
+        Audience(
+            value="dm",
+            icon="envelope",
+            open=reach.dm and not held,
+            why=held or reach.dm_why,
+            readers=_("To @%(handle)s on X. No account details here: X is not the bank") % {"handle": handle},
+            limit=LONGEST,
+        ),
+        Audience(
+            value="public",
+            icon="megaphone",
+            open=reach.reply and not held,
+            why=held or reach.reply_why,
+            readers=_("Everyone on X can read this"),
+            limit=280,
+        ),
+    ]
+    usable = [row.value for row in rows if row.open]
+    chosen = wish if wish in usable else next(iter(usable), "")
+    return [replace(row, chosen=row.value == chosen) for row in rows]

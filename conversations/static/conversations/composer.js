@@ -1,0 +1,155 @@
+// Takes what the agent writes, leaves it counted as its audience counts and sent to the audience that is chosen.
+
+import { word } from "../citisocial/js/render.js";
+import { act } from "./act.js";
+
+const PAUSE = 300; // milliseconds without a key before the text is measured
+const KINDS = { dm: "dm", public: "reply" };
+const LINK = "{link}";
+const USES = { dm: ["invitation"], public: ["reply"], secure: ["chat"] };
+
+/** `say(text)` posts to the chat, `refresh()` draws the page again. The form may come and go: it is looked up. */
+export function startComposer({ page, say, refresh }) {
+  const form = () => page.querySelector("[data-composer]");
+  const field = () => page.querySelector("[data-text]");
+  const audience = () => page.querySelector('[name="audience"]:checked')?.value ?? "";
+  const visible = () => [...form().querySelectorAll(".btn--send")].find((button) => button.offsetParent);
+  let timer = 0;
+  let asked = 0;
+
+  function complain(sentence) {
+    const place = page.querySelector("[data-problem]") ?? document.getElementById("said");
+    if (place.textContent !== sentence) place.textContent = sentence;
+  }
+
+  function choose(value) {
+    const option = page.querySelector(`[name="audience"][value="${value}"]`);
+    if (option && !option.disabled) option.checked = true;
+    else page.querySelector('[name="audience"]:enabled')?.click();
+  }
+
+  function putBack(text) {
+    const box = field();
+    if (!box || !text) return;
+    box.value = box.value.trim() ? box.value : text.replace(LINK, "").trim();
+    changed();
+    box.focus();
+  }
+
+  function changed() {
+    if (!form()) return;
+    grow(field());
+    for (const group of form().querySelectorAll("[data-use]")) {
+      group.disabled = !(USES[audience()] ?? []).includes(group.dataset.use);
+      group.hidden = group.disabled;
+    }
+    clearTimeout(timer);
+    timer = setTimeout(measure, PAUSE);
+  }
+
+  async function measure() {
+    if (!form()) return;
+    const to = audience();
+    const text = field().value;
+    const mine = ++asked;
+    const limit = Number(page.querySelector('[name="audience"]:checked')?.dataset.limit ?? 0);
+    if (!limit) return count(0, 0);
+    if (!KINDS[to]) return count([...text.trim()].length, limit);
+    const body = new FormData();
+    const linked = to === "dm" && form().querySelector("#with-link").checked && !text.includes(LINK);
+    body.set("text", linked ? `${text} ${LINK}` : text);
+    body.set("kind", KINDS[to]);
+    body.set("csrfmiddlewaretoken", form().querySelector("[name=csrfmiddlewaretoken]").value);
+    try {
+      const answer = await fetch(page.dataset.measure, { method: "POST", body, headers: { Accept: "application/json" } });
+      const found = await answer.json();
+      if (mine === asked && answer.ok) count(found.used, found.limit);
+    } catch {
+      count(0, 0); // not worth a word: the server counts again before anything leaves
+    }
+  }
+
+  function count(used, limit) {
+    const place = form().querySelector("[data-chars]");
+    const number = (n) => n.toLocaleString(document.documentElement.lang);
+    place.textContent = limit ? word("chars", { used: number(used), limit: number(limit) }) : "";
+    place.classList.toggle("chars--over", used > limit);
+  }
+
+  async function send(button) {
+    const box = field();
+    const text = box.value.trim();
+    if (!text) return box.focus();
+    complain("");
+    if (audience() === "secure") {
+      say(text);
+      return sent(box);
+    }
+    if (button.getAttribute("aria-disabled") === "true") return;
+    button.setAttribute("aria-disabled", "true");
+    try {
+      await act(form(), button);
+      if (box.value.trim() === text) sent(box);
+      refresh();
+    } catch (refusal) {
+      complain(refusal.message);
+    } finally {
+      button.removeAttribute("aria-disabled");
+      box.focus();
+    }
+  }
+
+  function sent(box) {
+    box.value = "";
+    form().querySelector("[data-template]").value = "";
+    changed();
+    box.focus();
+  }
+
+  async function insert(pick) {
+    const url = new URL(document.getElementById("pick").action);
+    url.searchParams.set("template", pick.value);
+    try {
+      const answer = await fetch(url, { headers: { Accept: "application/json" } });
+      const { text, audience: meant } = await answer.json();
+      choose(meant);
+      const box = field();
+      box.setRangeText(text, box.selectionStart, box.selectionEnd, "end");
+      form().querySelector("[data-template]").value = meant === "dm" ? pick.value : "";
+      pick.value = "";
+      changed();
+      box.focus();
+    } catch {
+      complain(word("unreached"));
+    }
+  }
+
+  page.addEventListener("submit", (event) => {
+    if (event.target !== form()) return;
+    event.preventDefault();
+    send(event.submitter);
+  });
+  page.addEventListener("input", (event) => event.target === field() && changed());
+  page.addEventListener("change", (event) => {
+    if (event.target.matches("[data-pick]")) {
+      if (event.target.value) insert(event.target);
+    } else if (event.target.matches('[name="audience"], #with-link')) {
+      changed();
+    }
+  });
+  page.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || event.target !== field()) return;
+    event.preventDefault();
+    const button = visible();
+    if (button) form().requestSubmit(button);
+  });
+  page.classList.add("has-script");
+  changed();
+
+  return { audience, choose, complain, putBack, changed };
+}
+
+/** As tall as its text, up to what the sheet allows. */
+function grow(box) {
+  box.rows = Math.min(8, Math.max(2, box.value.split("\n").length + Math.floor(box.value.length / 90)));
+}

@@ -1,0 +1,231 @@
+// Takes the frames of /ws/case/<uuid>/ and what the agent presses, leaves the conversation's page as it is now.
+
+import { createLog } from "../citisocial/js/conversation-log.js";
+import { clone, patch, put, remember, serverNow, setNow, swap, word } from "../citisocial/js/render.js";
+import { connect } from "../citisocial/js/socket.js";
+import { act } from "./act.js";
+import { startComposer } from "./composer.js";
+import { announce, onRetry, showState } from "./line.js";
+
+const LOOK_AGAIN = 15000;
+const SETTLE = 120; // several pokes of one change come together
+
+const page = document.querySelector("[data-case]");
+const scroller = page.querySelector("[data-log]");
+const newer = page.querySelector("[data-newer]");
+const runs = () => page.querySelector('[data-part="log"]');
+
+remember(document);
+
+let missed = 0;
+let status = "";
+const log = createLog({
+  send: (frame) => socket.send(frame),
+  lastSeq: Number(runs().dataset.lastSeq),
+  onMessage: show,
+  onPending: showUnsent,
+});
+const socket = connect(page.dataset.socket, { onFrame, onState });
+const composer = startComposer({
+  page,
+  say: (text) => log.post(text),
+  refresh: refreshSoon,
+});
+
+function onState(state, seconds) {
+  showState(state, seconds);
+  if (state === "open") {
+    log.opened();
+    refreshSoon();
+  } else {
+    log.lost();
+  }
+}
+
+function onFrame(frame) {
+  if (frame.type === "caught_up" && frame.status !== status) {
+    if (status) refreshSoon();
+    status = frame.status;
+  }
+  if (log.receive(frame)) return;
+  if (frame.type === "case") refreshSoon();
+  if (frame.type === "problem") composer.complain(frame.message);
+}
+
+// The log.
+
+function show(frame) {
+  const key = `m-${frame.seq}`;
+  if (runs().querySelector(`[data-key="${key}"]`)) return;
+  const ours = frame.side === "agent";
+  const item = clone("message", { text: frame.text, name: frame.name, at: frame.at });
+  item.className = `msg ${ours ? "msg--out" : "msg--in"}`;
+  item.dataset.key = key;
+  item.dataset.clientId = frame.client_id;
+  item.querySelector("[data-masked]").hidden = !frame.masked;
+  item.setAttribute("aria-label", word("spoken", { name: frame.name }));
+  lastSecureRun(key).append(item);
+  if (!ours) count();
+}
+
+function lastSecureRun(key) {
+  const last = runs().lastElementChild;
+  if (last && last.classList.contains("aud-secure")) return last.querySelector("[data-items]");
+  const run = clone("secure-run");
+  run.dataset.key = `run-${key}`;
+  run.setAttribute("aria-labelledby", `run-${key}`);
+  run.querySelector("h3").id = `run-${key}`;
+  runs().append(run);
+  return run.querySelector("[data-items]");
+}
+
+function showUnsent(items) {
+  const list = page.querySelector("[data-pending]");
+  const known = new Map([...list.children].map((node) => [node.dataset.clientId, node]));
+  for (const { clientId, text, state, reason } of items) {
+    const node = known.get(clientId) ?? clone("unsent", { text });
+    known.delete(clientId);
+    node.dataset.clientId = clientId;
+    const meta = node.querySelector(".msg__meta");
+    meta.classList.toggle("msg__meta--fail", state === "failed");
+    meta.classList.toggle("msg__meta--wait", state === "waiting");
+    put(node, { state: word(state, { why: reason }) });
+    for (const button of node.querySelectorAll("button")) button.hidden = state !== "failed";
+    list.append(node);
+  }
+  known.forEach((node) => node.remove());
+}
+
+page.querySelector("[data-pending]").addEventListener("click", (event) => {
+  const id = event.target.closest("[data-client-id]")?.dataset.clientId;
+  if (event.target.closest("[data-again]")) log.retry(id);
+  if (event.target.closest("[data-drop]")) composer.putBack(log.drop(id));
+});
+
+// With column-reverse 0 is the newest end, and older is negative.
+const scrolledUp = () => scroller.scrollTop < -60;
+
+function count() {
+  if (!scrolledUp()) return;
+  missed += 1;
+  put(newer, { count: word("new", { n: missed }) });
+  newer.hidden = false;
+}
+
+function toNewest() {
+  scroller.scrollTop = 0;
+  missed = 0;
+  newer.hidden = true;
+}
+
+newer.addEventListener("click", toNewest);
+scroller.addEventListener("scroll", () => {
+  if (!scrolledUp()) toNewest();
+});
+
+// Everything else that the server draws: fetched again whenever the case says that it changed.
+
+let timer = 0;
+let running = false;
+let wanted = false;
+
+function refreshSoon() {
+  clearTimeout(timer);
+  timer = setTimeout(refresh, SETTLE);
+}
+
+async function refresh() {
+  if (running) {
+    wanted = true;
+    return;
+  }
+  running = true;
+  try {
+    const answer = await fetch(page.dataset.parts, { headers: { Accept: "text/html" }, redirect: "error" });
+    if (answer.ok) draw(new DOMParser().parseFromString(await answer.text(), "text/html"));
+  } catch {
+    // No connection: the socket's line says so, and asks again when it is back.
+  } finally {
+    running = false;
+    if (wanted) {
+      wanted = false;
+      refreshSoon();
+    }
+  }
+}
+
+function draw(fresh) {
+  setNow(fresh.querySelector("[data-now]").dataset.now);
+  const log_ = fresh.querySelector('[data-part="log"]');
+  patch(runs(), log_);
+  for (const name of ["head", "context"]) part(name, fresh);
+  drawComposer(fresh);
+  const ids = [...log_.querySelectorAll("[data-client-id]")].map((node) => node.dataset.clientId);
+  log.seen(Number(log_.dataset.lastSeq), ids);
+  tick();
+}
+
+function part(name, fresh) {
+  const [old, next] = [document, fresh].map((scope) => scope.querySelector(`[data-part="${name}"]`));
+  if (old && next) swap(old, next);
+}
+
+/** The text, its caret and the chosen audience belong to the writer: only what is around them is drawn again. */
+function drawComposer(fresh) {
+  const [old, next] = [document, fresh].map((scope) => scope.querySelector('[data-part="composer"]'));
+  if (old.dataset.version !== next.dataset.version) {
+    old.replaceWith(document.importNode(next, true));
+    document.getElementById("pick")?.remove();
+    const pick = fresh.getElementById("pick");
+    if (pick) page.append(document.importNode(pick, true));
+    remember(page.querySelector('[data-part="composer"]'));
+  } else {
+    const chosen = composer.audience();
+    part("audiences", fresh);
+    part("allow", fresh);
+    composer.choose(chosen);
+  }
+  composer.changed();
+}
+
+// Buttons of the page: done by fetch, their effect comes back with the next drawing.
+
+page.addEventListener("submit", async (event) => {
+  const form = event.target.closest("[data-act]");
+  if (!form) return;
+  event.preventDefault();
+  const button = event.submitter;
+  if (button.getAttribute("aria-disabled") === "true") return;
+  button.setAttribute("aria-disabled", "true");
+  try {
+    const answer = await act(form, button);
+    composer.complain("");
+    if (answer.outgoing && answer.outgoing.text) composer.putBack(answer.outgoing.text);
+    refreshSoon();
+  } catch (refusal) {
+    composer.complain(refusal.message);
+    refreshSoon();
+  } finally {
+    button.removeAttribute("aria-disabled");
+  }
+});
+
+// The time to undo.
+
+function tick() {
+  for (const node of page.querySelectorAll("[data-leaves-at]")) {
+    const ring = node.querySelector(".ring");
+    if (!ring) continue;
+    const left = Math.ceil((Date.parse(node.dataset.leavesAt) - serverNow()) / 1000);
+    put(node, { left: left > 0 ? word(`leaves-${node.dataset.leavesTo}`, { n: left }) : word("leaving") });
+    const part_ = Math.max(0, Math.min(1, left / Number(ring.dataset.span)));
+    ring.querySelector(".on").setAttribute("stroke-dasharray", `${(44 * part_).toFixed(1)} 44`);
+    if (left === 15 || left === 5) announce(word("leaves-said", { n: left }));
+  }
+}
+
+setInterval(tick, 1000);
+setInterval(() => page.querySelector("[data-unsettled]") && refreshSoon(), LOOK_AGAIN);
+onRetry(() => socket.retry());
+document.addEventListener("sending-changed", refreshSoon);
+tick();

@@ -1,0 +1,319 @@
+"""Takes a case, leaves its whole story in the order it happened, cut into runs by who could read each piece."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from itertools import groupby
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from conversations.models import AuditEvent, Case, Invitation, Mention, Outgoing
+
+PUBLIC, DM, SECURE, EVENT = "public", "dm", "secure", "event"
+LINK = "{link}"
+NETWORKS = {"x": "X"}
+
+# The rest of the trail shows as what it left: a post, a message with its state, a step of the hand-off.
+EVENTS = (
+    "assigned",
+    "taken",
+    "reassigned",
+    "cancelled",
+    "mismatch",
+    "revoked",
+    "expired",
+    "resolved",
+    "reopened",
+    "closed",
+    "surveyed",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A post or a direct message of theirs. `masked` counts the private details taken out."""
+
+    key: str
+    at: datetime
+    audience: str
+    name: str
+    handle: str
+    text: str
+    language: str
+    permalink: str
+    masked: int
+    deleted: bool
+    kind: str = "heard"
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A public reply or direct message of ours and how far it came; `why` is the sentence of a failure.
+
+    `state` is one of: leaving (may be taken back), sending, sent, doubtful, failed, approval.
+    """
+
+    key: str
+    at: datetime
+    audience: str
+    id: int
+    account: str
+    name: str
+    text: str
+    state: str
+    why: str
+    leaves_at: datetime
+    message_button: bool
+    kind: str = "written"
+
+    @property
+    def pieces(self) -> list[str]:
+        """The text around its link: between two pieces stands a link."""
+        return self.text.split(LINK)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One message of the secure chat."""
+
+    key: str
+    at: datetime
+    audience: str
+    seq: int
+    client_id: str
+    side: str
+    name: str
+    text: str
+    masked: int
+    kind: str = "said"
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """Something that was done to the case, as one sentence with the icon that goes with it."""
+
+    key: str
+    at: datetime
+    audience: str
+    icon: str
+    text: str
+    detail: str
+    kind: str = "happened"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One check of the hand-off; `at` is None while it is open."""
+
+    icon: str
+    text: str
+    at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class HandOff:
+    """The four checks between the link and the chat, at the time the link was opened."""
+
+    key: str
+    at: datetime
+    audience: str
+    steps: tuple[Step, ...]
+    kind: str = "handoff"
+
+
+Item = Heard | Written | Said | Happened | HandOff
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Consecutive items with the same readers. `day` is set where a new day begins, `readers` once per audience."""
+
+    key: str
+    audience: str
+    heading: str
+    readers: str
+    day: date | None
+    items: tuple[Item, ...]
+
+
+def of(case: Case, *, reasons: Mapping[str, str]) -> list[Run]:
+    """The story of a case in its reader's time zone (the active one). Four queries, however long it is.
+
+    `reasons` gives the sentence for each reason of a failed sending.
+    """
+    items: list[Item] = [*_heard(case), *_written(case, reasons), *_said(case), *_happened(case)]
+    items.sort(key=lambda item: item.at)
+    return _runs(items, case)
+
+
+def hand_off(runs: Sequence[Run]) -> HandOff | None:
+    """The newest hand-off in the story, or None when no link was opened yet."""
+    found = [item for run in runs for item in run.items if isinstance(item, HandOff)]
+    return found[-1] if found else None
+
+
+def link_sent(runs: Sequence[Run]) -> bool:
+    """Whether a link of ours has left."""
+    written = (item for run in runs for item in run.items if isinstance(item, Written))
+    return any(item.state == "sent" and LINK in item.text for item in written)
+
+
+def _runs(items: list[Item], case: Case) -> list[Run]:
+    """Cut where the readers or the day change; an event stands alone."""
+    runs: list[Run] = []
+    seen: set[str] = set()
+    last: date | None = None
+    # An event is its own run: its key differs from every neighbour's.
+    for (day, audience, _alone), group in groupby(items, key=_cut):
+        members = tuple(group)
+        heading, readers = _heading(audience, case)
+        runs.append(
+            Run(
+                key=f"run-{members[0].key}",
+                audience=audience,
+                heading=heading,
+                readers="" if audience in seen else readers,
+                day=day if day != last else None,
+                items=members,
+            )
+        )
+        seen.add(audience)
+        last = day
+    return runs
+
+
+def _cut(item: Item) -> tuple[date, str, str]:
+    return timezone.localdate(item.at), item.audience, item.key if item.audience == EVENT else ""
+
+
+def _heading(audience: str, case: Case) -> tuple[str, str]:
+    """What a run is called, and who can read it."""
+    network = NETWORKS.get(case.author.network, case.author.network)
+    if audience == PUBLIC:
+        return _("Public on %(network)s") % {"network": network}, _("everyone can read this")
+    if audience == DM:
+        readers = _("only @%(handle)s, but on %(network)s’s servers: no account details")
+        values = {"handle": case.author.handle, "network": network}
+        return _("Direct message on %(network)s") % values, readers % values
+    if audience == SECURE:
+        return _("Secure chat"), _("on the bank’s site, both sides proven")
+    return "", ""
+
+
+def _heard(case: Case) -> Iterator[Heard]:
+    for mention in case.mentions.select_related("author").order_by("posted_at", "id"):
+        yield Heard(
+            key=f"h-{mention.pk}",
+            at=mention.posted_at,
+            audience=DM if mention.kind == Mention.Kind.DM else PUBLIC,
+            name=mention.author.name or mention.author.handle,
+            handle=mention.author.handle,
+            text=mention.text,
+            language=mention.language,
+            # What a network sends is not yet a link: javascript: is an address as well.
+            permalink=mention.permalink if mention.permalink.startswith(("https://", "http://")) else "",
+            masked=mention.masked,
+            deleted=mention.state == Mention.State.DELETED,
+        )
+
+
+def _written(case: Case, reasons: Mapping[str, str]) -> Iterator[Written | HandOff]:
+    rows = case.outgoing.select_related("account", "pressed_by__agent", "invitation").order_by("created_at", "id")
+    for row in rows:
+        invitation = getattr(row, "invitation", None)
+        if invitation is not None and invitation.opened_at is not None:
+            yield _steps(invitation, invitation.opened_at)
+        if row.delivery == Outgoing.Delivery.CANCELLED:
+            continue  # it left no trace but the trail's line
+        agent = getattr(row.pressed_by, "agent", None)
+        yield Written(
+            key=f"o-{row.pk}",
+            at=row.sent_at or row.created_at,
+            audience=DM if row.kind == Outgoing.Kind.DM else PUBLIC,
+            id=row.pk,
+            account=row.account.handle,
+            name=agent.name if agent else row.pressed_by.get_username(),
+            text=row.text,
+            state=_STATES[row.delivery],
+            why=_why(row, reasons),
+            leaves_at=row.leaves_at,
+            message_button=row.message_button,
+        )
+
+
+_STATES: dict[str, str] = {
+    Outgoing.Delivery.DRAFT: "approval",
+    Outgoing.Delivery.AWAITING_APPROVAL: "approval",
+    Outgoing.Delivery.QUEUED: "leaving",
+    Outgoing.Delivery.SENDING: "sending",
+    Outgoing.Delivery.SENT: "sent",
+    Outgoing.Delivery.DOUBTFUL: "doubtful",
+    Outgoing.Delivery.FAILED: "failed",
+}
+
+
+def _why(row: Outgoing, reasons: Mapping[str, str]) -> str:
+    """The failure in the agent's words; a reason without a sentence shows by its name rather than not at all."""
+    return reasons.get(row.reason, row.reason) if row.delivery == Outgoing.Delivery.FAILED else ""
+
+
+def _steps(invitation: Invitation, opened_at: datetime) -> HandOff:
+    steps = (
+        Step("link", _("Link opened"), opened_at),
+        Step("key", _("Signed in"), invitation.signed_in_at),
+        Step("at", _("Handle proven"), invitation.proven_at),
+        Step("door", _("Joined chat"), invitation.joined_at),
+    )
+    return HandOff(key=f"w-{invitation.pk}", at=opened_at, audience=EVENT, steps=steps)
+
+
+def _said(case: Case) -> Iterator[Said]:
+    for message in case.messages.select_related("agent", "customer").order_by("seq"):
+        author = message.agent or message.customer
+        yield Said(
+            key=f"m-{message.seq}",
+            at=message.sent_at,
+            audience=SECURE,
+            seq=message.seq,
+            client_id=str(message.client_id),
+            side=message.side,
+            name=author.name.split(" ")[0] if author else "",
+            text=message.text,
+            masked=message.masked,
+        )
+
+
+def _happened(case: Case) -> Iterator[Happened]:
+    for event in case.trail.filter(verb__in=EVENTS).select_related("user__agent").order_by("at", "id"):
+        icon, text = _sentence(event)
+        yield Happened(
+            key=f"e-{event.pk}",
+            at=event.at,
+            audience=EVENT,
+            icon=icon,
+            text=text,
+            detail=str(event.data.get("reason") or ""),
+        )
+
+
+def _sentence(event: AuditEvent) -> tuple[str, str]:
+    """An icon and who did what. Names come from the rows, never from what a stranger typed."""
+    agent = getattr(event.user, "agent", None)
+    who = agent.name if agent else event.user.get_username() if event.user else _("The system")
+    values = {"who": who, "agent": event.data.get("agent") or _("nobody"), "csat": event.data.get("csat")}
+    sentences = {
+        "assigned": ("transfer", _("Assigned to %(agent)s")),
+        "taken": ("hand", _("%(who)s took the case")),
+        "reassigned": ("transfer", _("%(who)s gave the case to %(agent)s")),
+        "cancelled": ("undo", _("%(who)s took a message back before it left")),
+        "mismatch": ("alert", _("Somebody else signed in with this link. Nothing was shown to them.")),
+        "revoked": ("link", _("The earlier link was revoked")),
+        "expired": ("clock", _("The link expired")),
+        "resolved": ("check", _("%(who)s resolved the case")),
+        "reopened": ("undo", _("The case was reopened")),
+        "closed": ("lock", _("The case was closed")),
+        "surveyed": ("star", _("Rated %(csat)s of 5")),
+    }
+    icon, sentence = sentences[event.verb]
+    return icon, sentence % values

@@ -1,0 +1,1 @@
+"""Pages: parse, permit, one domain call, render."""

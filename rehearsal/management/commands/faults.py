@@ -1,0 +1,62 @@
+"""Takes the name of a suite, leaves one JSON line: what was lost or doubled while things were breaking."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from citisocial.servers import CannotStart
+from rehearsal import breaking, rows
+from rehearsal.management.commands.replay import rate
+from rehearsal.people import Stumble
+from rehearsal.premises import complain
+
+
+class Command(BaseCommand):
+    """`manage.py faults <suite>`; each suite is a sub-command of its own."""
+
+    help = "Break things on purpose and show that nothing is lost and nothing doubled."
+    requires_system_checks: list[str] = []  # it starts processes that check themselves
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        suites = parser.add_subparsers(dest="suite", required=True, metavar="suite")
+        replay = suites.add_parser("replay", help="worker, listener and web killed with -9 in the middle of a replay")
+        source = replay.add_mutually_exclusive_group()
+        source.add_argument("--file", type=Path, help="CSV or CSV.gz (default: askciti_dev.csv of $CITISOCIAL_DATA)")
+        source.add_argument("--posts", type=int, help="so many invented posts instead of a file")
+        replay.add_argument("--rate", type=rate, default=50.0, help="posts a second (default 50)")
+        replay.add_argument("--runs", type=int, default=1, help="how often it is broken (default once)")
+        replay.set_defaults(run=self.replay)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            good = options["run"](options)
+        except (Stumble, CannotStart) as error:
+            raise SystemExit(f"The suite {options['suite']} ended early: {error}") from None
+        if not good:
+            raise SystemExit(1)
+
+    def replay(self, options: dict[str, Any]) -> bool:
+        """Whether a replay with kills ended exactly as one without."""
+        posts = breaking.invented(options["posts"]) if options["posts"] else self.read(options["file"])
+        result = breaking.compare(posts, rate=options["rate"], runs=options["runs"])
+        wrong = result.pop("wrong")
+        for sentence in wrong:
+            complain(sentence)
+        print(json.dumps(result), file=sys.stdout, flush=True)
+        return not wrong and result["alike"] and result["lost"] == result["doubled"] == 0
+
+    def read(self, file: Path | None) -> list[rows.Row]:
+        """The posts of the file; what to do when there is none."""
+        path = file or breaking.default_file()
+        if not path.exists():
+            raise SystemExit(
+                f"{path} is not there: name a file with --file, the data directory with {breaking.DATA}, "
+                "or use --posts 500 for invented posts."
+            )
+        try:
+            return rows.read(path).good
+        except rows.UnreadableFile as error:
+            raise SystemExit(str(error)) from None

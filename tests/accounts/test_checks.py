@@ -1,0 +1,76 @@
+"""What may start: the demo with its sandbox, production with neither."""
+
+from typing import Any
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from accounts import checks
+
+PRODUCTION: dict[str, Any] = {
+    "DEMO": False,
+    "DEBUG": False,
+    "SECRET_KEY": "s" * 40,
+    "LINK_KEY": "l" * 40,
+    "SEALING_KEY": "e" * 40,
+    "SITE_URL": "https://chat.bank.example",
+    "LINK_URL": "https://bnk.example",
+    "X_API_URL": "https://api.x.com",
+    "X_AUTHORIZE_URL": "https://x.com/i/oauth2/authorize",
+    "SESSION_COOKIE_NAME": "__Host-citisocial",
+    "CSRF_COOKIE_NAME": "__Host-citisocial-csrf",
+    "SESSION_COOKIE_SECURE": True,
+    "CSRF_COOKIE_SECURE": True,
+}
+
+
+@pytest.fixture
+def production(settings: Any) -> Any:
+    for name, value in PRODUCTION.items():
+        setattr(settings, name, value)
+    return settings
+
+
+def found() -> list[str | None]:
+    return [problem.id for problem in checks.check_safety()]
+
+
+def test_a_proper_production_and_the_demo_may_start(production: Any) -> None:
+    assert found() == []
+    checks.insist()
+    production.DEMO = True
+    production.X_API_URL = production.X_AUTHORIZE_URL = "http://localhost:8002"
+    production.SITE_URL, production.SESSION_COOKIE_SECURE = "http://localhost:8000", False
+    assert found() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "error"),
+    [
+        ("SECRET_KEY", "", "safety.E001"),
+        ("LINK_KEY", "short", "safety.E001"),
+        ("SEALING_KEY", "s" * 40, "safety.E002"),
+        ("DEMO", True, "safety.E003"),
+        ("DEBUG", True, "safety.E004"),
+        ("INSTALLED_APPS", ["accounts", "sandbox"], "safety.E005"),
+        ("SITE_URL", "http://chat.bank.example", "safety.E006"),
+        ("SITE_URL", "https://localhost", "safety.E006"),
+        ("LINK_URL", "http://bnk.example", "safety.E006"),
+        ("X_API_URL", "http://localhost:8002", "safety.E007"),
+        ("X_API_URL", "https://api.x.com.eve.example", "safety.E007"),
+        ("X_API_URL", "https://api.x.com@eve.example", "safety.E007"),
+        ("X_API_URL", "http://api.x.com", "safety.E007"),
+        ("X_AUTHORIZE_URL", "https://sandbox.example/i/oauth2/authorize", "safety.E007"),
+        ("SESSION_COOKIE_NAME", "citisocial", "safety.E008"),
+        ("CSRF_COOKIE_SECURE", False, "safety.E008"),
+    ],
+)
+def test_one_unsafe_setting_is_enough_to_refuse(name: str, value: Any, error: str, production: Any) -> None:
+    if name == "INSTALLED_APPS":
+        # Not through the fixture: Django would load the apps.
+        production._wrapped.INSTALLED_APPS = value
+    else:
+        setattr(production, name, value)
+    assert error in found()
+    with pytest.raises(ImproperlyConfigured, match="not safe to start"):
+        checks.insist()

@@ -1,0 +1,194 @@
+"""Takes an agent's browser, leaves one case worked in it without a reload: list, undo, chat, a broken line.
+
+Only a real Chromium runs the page's modules under the page's own CSP. The customer plays through plain doors.
+"""
+
+import shutil
+import uuid
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, WebSocketRoute, expect, sync_playwright
+
+from citisocial.servers import House
+from rehearsal import joining, reaching
+from rehearsal.premises import complain, own_house
+from rehearsal.scene import PASSWORD, Scene, open_chat
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+PATIENCE = 20_000  # ms: two cores may be busy with something else
+
+pytestmark = [
+    pytest.mark.browser,
+    # Starts a house of its own, as the walk does: one after the other.
+    pytest.mark.xdist_group("walk"),
+    pytest.mark.skipif(
+        CHROMIUM is None, reason="there is no Chromium here: apt-get install chromium, and run it again"
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def house() -> Iterator[House]:
+    with own_house(announce=complain) as opened:
+        yield opened
+
+
+@pytest.fixture
+def scene(house: House) -> Iterator[Scene]:
+    """A tweet that became a case, and the agent has it."""
+    played = Scene(house, "dm", lambda: None)
+    try:
+        for step in (reaching.agent, reaching.tweet, reaching.inbox, reaching.take):
+            step(played)
+        yield played
+    finally:
+        played.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def complaints() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def page(browser: Browser, complaints: list[str]) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, locale="en-GB")
+    context.set_default_timeout(PATIENCE)
+    opened = context.new_page()
+
+    def heard(message: ConsoleMessage) -> None:
+        # The browser's own line for an answer of 4xx, which is meant, is no complaint of ours.
+        if message.type == "error" and "the server responded with a status" not in message.text:
+            complaints.append(message.text)
+
+    opened.on("console", heard)
+    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    yield opened
+    context.close()
+
+
+class Line:
+    """The page's WebSockets, with a hand on the plug."""
+
+    def __init__(self, page: Page) -> None:
+        self.up = True
+        self.open: list[WebSocketRoute] = []
+        page.route_web_socket("**/ws/**", self.plugged)
+
+    def plugged(self, socket: WebSocketRoute) -> None:
+        if self.up:
+            socket.connect_to_server()
+            self.open.append(socket)
+        else:
+            socket.close(code=1012)
+
+    def pull(self) -> None:
+        self.up = False
+        while self.open:
+            self.open.pop().close(code=1012)
+
+
+def test_a_case_from_the_list_to_resolved_without_a_reload(scene: Scene, page: Page, complaints: list[str]) -> None:
+    line = Line(page)
+    page.goto(f"{scene.house.site_url}/workspace/")
+    page.get_by_label("Login").fill(scene.agent_name)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    page.wait_for_url("**/workspace/")
+    page.get_by_role("navigation", name="Cases").get_by_role("link", name=f"@{scene.part.handle}").click()
+    page.wait_for_url(f"{scene.case_url}**")
+    page.evaluate("window.untouched = true")
+    before_the_proofs(page)
+    the_direct_message(scene, page)
+    the_customer_comes(scene, page)
+    the_chat(scene, page, line)
+    the_end(page)
+    assert page.evaluate("window.untouched")
+    assert complaints == []
+
+
+def choose(page: Page, audience: str) -> None:
+    page.get_by_role("radio", name=audience).check()
+
+
+def before_the_proofs(page: Page) -> None:
+    """Secure chat is closed, with its reason; a refusal stands beside the text, which is kept."""
+    expect(page.get_by_role("radio", name="Secure chat")).to_be_disabled()
+    expect(page.get_by_text("Opens when both proofs are there")).to_be_visible()
+    expect(page.get_by_role("button", name="Send direct message")).to_be_visible()
+    page.get_by_label("Your message").fill("Look at www.evil.example")
+    page.get_by_role("button", name="Send direct message").click()
+    expect(page.locator("#problem")).to_have_text("Only our own links can be sent. Ours is added for you.")
+    expect(page.get_by_label("Your message")).to_have_value("Look at www.evil.example")
+    choose(page, "Public reply")
+    page.get_by_label("Your message").fill("漢" * 10)
+    expect(page.locator("#chars")).to_have_text("20 of 280")
+    expect(page.get_by_role("button", name="Send public reply")).to_be_visible()
+    choose(page, "Direct message")
+
+
+def the_direct_message(scene: Scene, page: Page) -> None:
+    """Taken back, it is in the text again; sent, it says so by itself."""
+    log, box = page.get_by_role("log"), page.get_by_label("Your message")
+    box.fill("Hi Maria, let us go on where only we two read it:")
+    box.press("Control+Enter")
+    expect(box).to_have_value("")
+    expect(box).to_be_focused()
+    log.get_by_role("button", name="Undo").click()
+    expect(box).to_have_value("Hi Maria, let us go on where only we two read it:")
+    expect(log).to_contain_text("took a message back before it left")
+    box.press("Control+Enter")
+    log.get_by_role("button", name="Send now").click()
+    expect(log.locator(".msg--dm")).to_contain_text("sent", timeout=PATIENCE)
+    reaching.dm(scene)
+
+
+def the_customer_comes(scene: Scene, page: Page) -> None:
+    """Both proofs: the chat opens under the agent's hands, and what they were writing stays."""
+    page.get_by_label("Your message").fill("I was just writing")
+    for step in (reaching.link, joining.welcome, joining.sign_in_to_bank, joining.proof):
+        step(scene)
+    scene.customer.open(scene.chat_url, to=scene.house.site_url)
+    scene.customer_chat = open_chat(scene.customer, scene.house, scene.case_id)
+    expect(page.get_by_role("list", name="From the link to the chat").get_by_text("not yet")).to_have_count(0)
+    expect(page.get_by_role("radio", name="Secure chat")).to_be_enabled()
+    expect(page.get_by_label("Your message")).to_have_value("I was just writing")
+
+
+def the_chat(scene: Scene, page: Page, line: Line) -> None:
+    """What arrives is text; what is written while the line is broken goes once, in order."""
+    assert scene.customer_chat is not None
+    log, box = page.get_by_role("log"), page.get_by_label("Your message")
+    choose(page, "Secure chat")
+    hello = "Hi <b>Maya</b><img src=x onerror=alert(1)>"
+    scene.customer_chat.send({"type": "post", "client_id": str(uuid.uuid4()), "text": hello})
+    said = log.locator(".aud-secure .msg .said")
+    expect(said).to_have_text([hello], timeout=PATIENCE)
+    line.pull()
+    expect(page.locator("#offline")).to_contain_text("No connection since", timeout=PATIENCE)
+    for text in ("First.", "Second."):
+        box.fill(text)
+        page.get_by_role("button", name="Send when connected").click()
+    expect(log.get_by_text("waiting to send")).to_have_count(2)
+    line.up = True
+    page.get_by_role("button", name="Try now").click()
+    expect(said).to_have_text([hello, "First.", "Second."], timeout=2 * PATIENCE)
+    expect(log.get_by_text("waiting to send")).to_have_count(0)
+    expect(page.locator("#offline")).to_be_hidden()
+
+
+def the_end(page: Page) -> None:
+    page.get_by_role("button", name="Resolve").click()
+    expect(page.get_by_text("This case is resolved.")).to_be_visible()
+    expect(page.get_by_role("navigation", name="Cases").locator("li[data-id]")).to_have_count(0)
+    page.get_by_role("button", name="Reopen").click()
+    expect(page.get_by_label("Your message")).to_be_visible()
