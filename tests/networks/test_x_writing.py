@@ -206,7 +206,10 @@ def test_no_redirect_is_followed_no_proxy_trusted_no_cookie_kept(raw_server, con
     monkeypatch.setenv("all_proxy", "http://127.0.0.1:9")
     body = b'{"meta":{"result_count":0}}'
     raw_server.scripts = [
-        [b"HTTP/1.1 307 Moved\r\nlocation: /elsewhere\r\ncontent-length: 0\r\nset-cookie: guest=1\r\n\r\n"],
+        [
+            b"HTTP/1.1 307 Moved\r\nlocation: /elsewhere\r\ncontent-length: 0\r\nconnection: close\r\n"
+            b"set-cookie: guest=1\r\n\r\n"
+        ],
         [b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body)],
     ]
     x = connect(raw_server.url)

@@ -123,10 +123,8 @@ class Seeding:
         return user, True
 
     def _agent(self, user: User, name: str, languages: list[str], team: Team) -> None:
-        online = Agent.Availability.ONLINE
-        agent, new = Agent.objects.get_or_create(
-            user=user, defaults={"name": name, "languages": languages, "availability": online}
-        )
+        # Offline until they open the workspace: a case must not go to somebody who is not there.
+        agent, new = Agent.objects.get_or_create(user=user, defaults={"name": name, "languages": languages})
         if new:
             agent.teams.add(team)
             days = Shift.Weekday.values

@@ -95,6 +95,20 @@ function draw() {
   for (const node of pane.querySelectorAll("[data-empty]")) {
     node.hidden = shown.length > 0 || node.dataset.empty !== tab;
   }
+  askWhatNext(all);
+}
+
+// What to do next, beside the list: the server says it in words, so it is asked when its numbers are no longer true.
+async function askWhatNext(all) {
+  const node = document.querySelector("[data-next]");
+  const waiting = all.filter((line) => line.mine && line.move === "ours").length;
+  const numbers = `${waiting} ${all.filter(inTab.unassigned).length}`;
+  if (!node || node.dataset.next === numbers) return;
+  node.dataset.next = numbers;
+  const answer = await fetch(location.href);
+  if (!answer.ok) return;
+  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("[data-next]");
+  if (fresh && node.isConnected) node.replaceWith(document.importNode(fresh, true));
 }
 
 function place(move, sorted) {
