@@ -1,5 +1,6 @@
 """Takes a customer with a complaint, leaves a link to the secure chat in their direct messages: the first half."""
 
+import re
 from collections.abc import Callable
 from urllib.parse import urljoin
 
@@ -11,6 +12,7 @@ INVITATION = "Hi, this is {agent} from Citi. I would like to look at this with y
 REPLY = "We are sorry to hear that. Please send us a direct message, so that we can look into it with you."
 REFUSAL = "does not accept direct messages"
 ANSWER = "Hello, you asked me to write here. It is about the transfer of Monday."
+REACHABLE = re.compile(r"(?:X does not say whether they|They) accept direct messages\.?", re.IGNORECASE)
 
 
 def agent(scene: Scene) -> str:
@@ -189,4 +191,6 @@ def _settled(scene: Scene) -> str:
 
 
 def _timeline(scene: Scene) -> str:
-    return scene.agent.open(f"{scene.case_url}timeline/").page.text
+    """The case as the agent's page tells it, without what a poll may learn of the person at any moment."""
+    told = scene.agent.open(f"{scene.case_url}timeline/").page.text
+    return REACHABLE.sub("", told)
