@@ -100,6 +100,8 @@ def test_it_makes_the_people_the_handles_and_the_words_and_never_a_case(x, clien
     )
     assert all(client.login(username=name, password=DEMO_PASSWORD) for name in ("grace", "maya", "maria"))
     assert [user.username for user in User.objects.all() if is_supervisor(user)] == ["grace"]
+    assert agents.available(Agent.objects.all(), now()) == []  # nobody is there before they open the workspace
+    Agent.objects.update(availability="online")
     assert {agent.name: agent.languages for agent in agents.available(Agent.objects.all(), now())} == {
         "Maya": ["en", "es"],
         "Omar": ["en", "ar"],
