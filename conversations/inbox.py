@@ -25,7 +25,7 @@ def lines(
     case_ids: Sequence[int] | None = None,
     posts: dict[int, list[str]] | None = None,
 ) -> list[CaseLine]:
-    """At most LIMIT lines, our move first and longest waiting first.
+    """At most LIMIT lines (all of `case_ids`), our move first and longest waiting first.
 
     Without arguments: everything open. `after`: what changed since, whatever its status. `case_ids`: just these.
     `posts`: network ids of posts that joined just now, by case.
@@ -38,7 +38,8 @@ def lines(
     else:
         cases = cases.filter(status__in=LISTED)
     cases = _with_preview(cases).select_related("author", "agent").order_by("move", "waiting_since", "pk")
-    return [_line(case, agent, (posts or {}).get(case.pk, [])) for case in cases[:LIMIT]]
+    wanted = cases if case_ids is not None else cases[:LIMIT]
+    return [_line(case, agent, (posts or {}).get(case.pk, [])) for case in wanted]
 
 
 def _with_preview(cases: QuerySet[Case]) -> QuerySet[Case]:
