@@ -11,13 +11,14 @@ from collections.abc import Iterator
 from unittest import mock
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, WebSocketRoute, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
 
 from citisocial.servers import House
 from rehearsal import reaching
 from rehearsal.people import Stumble, form_on
 from rehearsal.premises import complain, own_house, show_logs
 from rehearsal.scene import PASSWORD, Scene, open_chat
+from tests.factories.plugged import Line
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PATIENCE = 20_000  # ms: two cores may be busy with something else
@@ -92,27 +93,6 @@ class Watch:
     def asked(self, request: Request) -> None:
         if request.is_navigation_request() and request.method == "GET":
             self.referers[request.url] = request.headers.get("referer", "")
-
-
-class Line:
-    """The chat's WebSocket, with a hand on the plug."""
-
-    def __init__(self, page: Page) -> None:
-        self.up = True
-        self.open: list[WebSocketRoute] = []
-        page.route_web_socket("**/ws/**", self.plugged)
-
-    def plugged(self, socket: WebSocketRoute) -> None:
-        if self.up:
-            socket.connect_to_server()
-            self.open.append(socket)
-        else:
-            socket.close(code=1012)
-
-    def pull(self) -> None:
-        self.up = False
-        while self.open:
-            self.open.pop().close(code=1012)
 
 
 def fits(page: Page) -> None:

@@ -8,12 +8,13 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, WebSocketRoute, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from citisocial.servers import House
 from rehearsal import joining, reaching
 from rehearsal.premises import complain, own_house
 from rehearsal.scene import PASSWORD, Scene, open_chat
+from tests.factories.plugged import Line
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PATIENCE = 20_000  # ms: two cores may be busy with something else
@@ -74,27 +75,6 @@ def page(browser: Browser, complaints: list[str]) -> Iterator[Page]:
     opened.on("pageerror", lambda error: complaints.append(str(error)))
     yield opened
     context.close()
-
-
-class Line:
-    """The page's WebSockets, with a hand on the plug."""
-
-    def __init__(self, page: Page) -> None:
-        self.up = True
-        self.open: list[WebSocketRoute] = []
-        page.route_web_socket("**/ws/**", self.plugged)
-
-    def plugged(self, socket: WebSocketRoute) -> None:
-        if self.up:
-            socket.connect_to_server()
-            self.open.append(socket)
-        else:
-            socket.close(code=1012)
-
-    def pull(self) -> None:
-        self.up = False
-        while self.open:
-            self.open.pop().close(code=1012)
 
 
 def test_a_case_from_the_list_to_resolved_without_a_reload(scene: Scene, page: Page, complaints: list[str]) -> None:
