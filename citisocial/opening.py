@@ -76,10 +76,12 @@ class Opening:
             self.prepare()
             if stamp is not None:
                 stamp.write_text(fresh)
-        for name in self.wanted:
-            self.start(name)
-        for name in self.wanted:
-            self.ready(name)
+        # Beat last: it only asks again and again, and nobody waits for its first question.
+        for together in ([name for name in self.wanted if name != "beat"], [n for n in self.wanted if n == "beat"]):
+            for name in together:
+                self.start(name)
+            for name in together:
+                self.ready(name)
 
     def prepare(self) -> None:
         """Migrate both databases at once; seed the demo as soon as the sandbox answers.
