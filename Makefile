@@ -20,4 +20,5 @@ format:
 locks:
 	echo 'uv==0.13.9' | $(UV) - --output-file requirements-uv.lock
 	$(UV) requirements.txt --output-file requirements.lock
-	$(UV) requirements-test.txt --constraint requirements.lock --output-file requirements-test.lock
+	$(UV) requirements-test.txt --constraint requirements.lock --override requirements-test-overrides.txt \
+	      --output-file requirements-test.lock

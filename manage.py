@@ -8,7 +8,7 @@ from django.core.management import execute_from_command_line, load_command_class
 
 # These start processes and talk to them from outside. Setting Django up for them would cost a second in which nothing
 # has been started yet.
-OUTSIDE = {"run": "citisocial", "walk": "rehearsal", "replay": "rehearsal", "faults": "rehearsal"}
+OUTSIDE = {"run": "citisocial", **dict.fromkeys(("walk", "replay", "faults", "bench", "rehearse"), "rehearsal")}
 
 
 def main() -> None:

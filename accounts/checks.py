@@ -17,12 +17,17 @@ SECRET_LENGTH = 32
 # Where the real X is. Anything else in production would hand codes and the client secret to somebody.
 X_API_HOSTS = ("api.x.com", "api.twitter.com")
 X_AUTHORIZE_HOSTS = ("x.com", "twitter.com")
+CONSUMER_SECRET_LENGTH = 20  # who knows it can push what they like in X's name
+WEBHOOK_LENGTH = 200  # of the whole address, which X refuses when it is longer
+WEBHOOK_PATH = "/hooks/x/"
+TIERS = ("self_serve", "enterprise")
+PUSHES = ("off", "webhook")
 OUR_MACHINE = ("localhost", "127.0.0.1", "::1")
 
 
 def check_safety(app_configs: Any = None, **_: Any) -> list[CheckMessage]:
     """Errors of this configuration; none means that it may start."""
-    found = list(_secrets())
+    found = [*_secrets(), *_choices()]
     found += list(_demo() if settings.DEMO else _production())
     return found
 
@@ -43,6 +48,14 @@ def _secrets() -> Iterator[CheckMessage]:
             hint="Make one for each: whoever learns one must not hold the others.",
             id="safety.E002",
         )
+
+
+def _choices() -> Iterator[CheckMessage]:
+    """A word that is spelled wrong would quietly mean something else."""
+    for name, known in (("X_ACCESS_TIER", TIERS), ("X_PUSH", PUSHES)):
+        value = getattr(settings, name)
+        if value not in known:
+            yield Error(f"{name} is {value!r}.", hint=f"Set {name} to {' or '.join(known)}.", id="safety.E009")
 
 
 def _value(name: str) -> str:
@@ -73,6 +86,27 @@ def _production() -> Iterator[CheckMessage]:
         yield Error("The sandbox is installed.", hint="Set DEMO=1 on a demo, elsewhere remove it.", id="safety.E005")
     yield from _addresses()
     yield from _cookies()
+    if settings.X_PUSH == "webhook":
+        yield from _webhook()
+
+
+def _webhook() -> Iterator[CheckMessage]:
+    """X pushes to an address that it can reach and likes, and signs with a secret that nobody guesses."""
+    secret = settings.X_CONSUMER_SECRET
+    if len(secret) < CONSUMER_SECRET_LENGTH:
+        yield Error(
+            f"X_PUSH is webhook, and X_CONSUMER_SECRET has {len(secret)} characters.",
+            hint="Set X_CONSUMER_SECRET to the app's API key secret (X calls it consumer secret), or X_PUSH to off.",
+            id="safety.E010",
+        )
+    parts = urlsplit(settings.SITE_URL)
+    address = settings.SITE_URL + WEBHOOK_PATH
+    if parts.scheme != "https" or ":" in parts.netloc or len(address) > WEBHOOK_LENGTH:
+        yield Error(
+            f"X_PUSH is webhook, and X does not take {parts.scheme}://{parts.netloc} as a webhook's address.",
+            hint=f"Set SITE_URL to https:// without a port and at most {WEBHOOK_LENGTH} characters, or X_PUSH to off.",
+            id="safety.E011",
+        )
 
 
 def _addresses() -> Iterator[CheckMessage]:

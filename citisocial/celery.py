@@ -32,10 +32,13 @@ def every(seconds: float, task: str) -> dict[str, object]:
 
 
 app.conf.beat_schedule = {
+    "1 subscribe": every(5, "keep_subscribed"),
     "1 sweep": every(settings.SWEEP_SECONDS, "sweep"),
     "2 triage": every(2, "triage"),
     "3 assign": every(2, "assign"),
+    "4 introduce": every(15, "introduce"),
     "4 deliver": every(2, "deliver"),
     "5 look up": every(15, "look_up_doubtful"),
     "6 expire": every(60, "expire"),
+    "7 comply": every(60, "comply"),
 }

@@ -101,8 +101,9 @@ class Child:
             pass_fds=() if spec.fd is None else (spec.fd,),
             start_new_session=True,
         )
-        self.reader = threading.Thread(target=self._read, args=(self.process,), daemon=True, name=spec.name)
-        self.reader.start()
+        reader = threading.Thread(target=self._read, args=(self.process,), daemon=True, name=spec.name)
+        reader.start()
+        self.reader = reader  # only once it runs: whoever asks why a child died waits for it
 
     def _read(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stdout is not None

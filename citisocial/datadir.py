@@ -103,6 +103,7 @@ def load_secrets(directory: Path) -> dict[str, str]:
         "SANDBOX_SECRET_KEY": secrets.token_urlsafe(48),
         "X_CLIENT_ID": secrets.token_urlsafe(18),
         "X_CLIENT_SECRET": secrets.token_urlsafe(32),
+        "X_CONSUMER_SECRET": secrets.token_urlsafe(32),
         "X_BEARER_TOKEN": secrets.token_urlsafe(48),
         "REDIS_PASSWORD": secrets.token_urlsafe(24),
     } | known

@@ -34,6 +34,13 @@ UNICODE = (
     "--locale-provider=builtin",
     "--builtin-locale=C.UTF-8",
 )  # the same order and case rules on every system
+# By default the log quotes the rows and statements that failed, and with them what people wrote.
+DISCREET = (
+    "log_error_verbosity=terse",
+    "log_min_error_statement=panic",
+    "log_parameter_max_length=0",
+    "log_parameter_max_length_on_error=0",
+)
 # For tests only: nothing there has to survive a power cut.
 CARELESS = (
     "fsync=off",
@@ -82,7 +89,7 @@ def prepare_postgres(
     sockets = socket_directory(cluster, user)
     sweep_locks(cluster, sockets)
     command = [str(binaries / "postgres"), "-D", str(cluster), "-k", str(sockets), "-h", ""]
-    for setting in settings:
+    for setting in (*DISCREET, *settings):
         command += ["-c", setting]
     spec = Spec(
         name="postgres",

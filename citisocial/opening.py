@@ -20,7 +20,7 @@ CELERY = "-m celery --app citisocial --quiet"
 THREADS = "--pool threads --concurrency 4 --without-gossip --without-mingle --without-heartbeat"
 AS_ROOT = "ignore:You're running the worker with superuser"  # the worker takes JSON alone, and ids at that
 COMMANDS: Mapping[str, Sequence[str]] = {
-    "sandbox": f"{UVICORN} sandbox.asgi:application".split(),
+    "sandbox": f"{UVICORN} --no-date-header sandbox.asgi:application".split(),
     "web": f"{UVICORN} citisocial.asgi:application {FRAMES}".split(),
     "links": f"{UVICORN} links.asgi:application".split(),
     "worker": ["-W", AS_ROOT, *f"{CELERY} worker {THREADS} --loglevel WARNING".split()],

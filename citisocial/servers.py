@@ -225,7 +225,10 @@ def describe(
         "SANDBOX_BEARER_TOKEN": secrets["X_BEARER_TOKEN"],
         "SANDBOX_CLIENT_ID": secrets["X_CLIENT_ID"],
         "SANDBOX_CLIENT_SECRET": secrets["X_CLIENT_SECRET"],
-        "SANDBOX_REDIRECT_URIS": f"{urls['web']}/x/callback",
+        "SANDBOX_CONSUMER_SECRET": secrets["X_CONSUMER_SECRET"],
+        "SANDBOX_WEBHOOK_LOCAL": "1",  # the real X takes neither http nor a port in a webhook's address
+        "SANDBOX_REDIRECT_URIS": f"{urls['web']}/x/callback,{urls['web']}/admin/conversations/brandaccount/connected/",
+        "X_PUSH": "webhook",
         "PYTHONUNBUFFERED": "1",
         **{key: value for key, value in secrets.items() if key != "REDIS_PASSWORD"},
     }

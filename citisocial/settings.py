@@ -71,6 +71,9 @@ X_AUTHORIZE_URL = env("X_AUTHORIZE_URL", "https://x.com/i/oauth2/authorize")
 X_CLIENT_ID = env("X_CLIENT_ID")
 X_CLIENT_SECRET = env("X_CLIENT_SECRET")
 X_BEARER_TOKEN = env("X_BEARER_TOKEN")
+X_CONSUMER_SECRET = env("X_CONSUMER_SECRET")  # the app's API secret: X signs with it what it pushes
+X_PUSH = env("X_PUSH", "off")  # webhook: X pushes events to SITE_URL/hooks/x/
+X_ACCESS_TIER = env("X_ACCESS_TIER", "self_serve")  # or enterprise: which replies X lets through
 
 # The walk's own limits, each with a safe default.
 OUTREACH_UNDO_SECONDS = env_int("OUTREACH_UNDO_SECONDS", 15)
@@ -79,6 +82,7 @@ INVITATION_HOURS = env_int("INVITATION_HOURS", 72)
 MESSAGE_LENGTH = env_int("MESSAGE_LENGTH", 4000)
 RESOLVED_DAYS = env_int("RESOLVED_DAYS", 7)  # a quiet resolved case closes itself after this
 SWEEP_SECONDS = env_int("SWEEP_SECONDS", 5)
+LOOK_AGAIN_SECONDS = env_int("LOOK_AGAIN_SECONDS", 5)  # how long an answer about budget or channels is good for
 STREAM_HANDLES = env_flag("STREAM_HANDLES", True)  # off: rely on the polled mentions, which cost less
 
 INSTALLED_APPS = [
@@ -254,8 +258,14 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(levelname)s %(name)s %(message)s"}},
+    "formatters": {"line": {"()": "citisocial.logs.Line", "format": "%(levelname)s %(name)s %(message)s"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": env("LOG_LEVEL", "INFO")},
-    "loggers": {"httpx": {"level": "WARNING"}, "django.request": {"level": "ERROR"}},
+    "loggers": {
+        "httpx": {"level": "WARNING"},
+        "django.request": {"level": "ERROR"},
+        # The server's own words go through the same door: it quotes addresses. Its parent is not named here, for then
+        # its access log, which is switched off because addresses are secrets, would be switched on again.
+        "uvicorn.error": {"handlers": ["stderr"], "propagate": False},
+    },
 }

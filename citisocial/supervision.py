@@ -52,6 +52,8 @@ UNFOLD = {
             {
                 "title": "Channels",
                 "items": [
+                    _menu("Channels", "cell_tower", "conversations_brandaccount_channels"),
+                    _menu("Budget", "payments", "conversations_budget_changelist"),
                     _menu("Brand and sending", "account_balance", "conversations_brand_changelist"),
                     _menu("Brand accounts", "badge", "conversations_brandaccount_changelist"),
                     _menu("Listening rules", "filter_list", "conversations_listeningrule_changelist"),

@@ -5,16 +5,19 @@ the next frame at the latest; clients resume every 15 s.
 """
 
 import asyncio
+import threading
+import time
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
-from channels.db import database_sync_to_async
+from asgiref.sync import sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.contrib.auth import get_user
 from django.contrib.sessions.backends.db import SessionStore
+from django.db import connection
 from django.http import HttpRequest
 
 from accounts import agents
@@ -25,8 +28,11 @@ from conversations.errors import BadText, ConversationError, NotAllowed
 from conversations.models import Brand, Case
 
 T = TypeVar("T")
-COALESCE = 0.05  # seconds in which pokes become one look
+COALESCE = 0.05  # seconds between the beginnings of two looks: a burst of pokes becomes one look
+KEPT = 5.0  # seconds for which the thread keeps its connection to the database
 REFUSED = 4403
+
+thread = threading.local()
 
 
 class _Socket(AsyncWebsocketConsumer):
@@ -40,7 +46,7 @@ class _Socket(AsyncWebsocketConsumer):
 
     async def carry(self, call: Callable[..., T], *args: Any) -> T:
         """A domain call, in the thread where the database is."""
-        return await database_sync_to_async(call)(*args)
+        return await sync_to_async(_connected(call))(*args)
 
     def user(self) -> User:
         """The login behind this socket as the database has it now; NotAllowed when the session or the login ended."""
@@ -50,6 +56,22 @@ class _Socket(AsyncWebsocketConsumer):
         if not isinstance(user, User) or not user.is_active:
             raise NotAllowed("You were signed out. Sign in again.")
         return user
+
+
+def _connected(call: Callable[..., T]) -> Callable[..., T]:
+    """The call, on a connection that lives: sockets share one thread, and opening one for each frame costs most of it.
+
+    It is not kept for long, because new ones alone see a clock that was moved, and an idle one holds a backend.
+    """
+
+    def called(*args: Any) -> T:
+        at = time.monotonic()
+        if at - getattr(thread, "since", -KEPT) >= KEPT or not connection.is_usable():
+            connection.close()
+            thread.since = at
+        return call(*args)
+
+    return called
 
 
 class CaseConsumer(_Socket):
@@ -140,11 +162,12 @@ def _post(case: Case, person: Agent | Customer, said: events.PostMessage) -> Non
 
 
 class InboxConsumer(_Socket):
-    """An agent's list, live: a snapshot, then what changed, one look for all pokes of 50 ms."""
+    """An agent's list, live: a snapshot, then what changed. The first poke is shown at once, a burst in one look."""
 
     brands: list[Brand]
     pending: dict[int, list[str]]
     looking: asyncio.Task[None] | None = None
+    looked_at: float = 0.0  # by the event loop's clock: when the last look began
 
     async def connect(self) -> None:
         self.brands, self.pending = [], {}
@@ -198,9 +221,14 @@ class InboxConsumer(_Socket):
             self.looking = asyncio.create_task(self.look())
 
     async def look(self) -> None:
-        """After a moment, send the lines of every case that was poked; later pokes wait for the next look."""
+        """Send the lines of every case that was poked: at once, or when COALESCE has passed since the last look.
+
+        One look at a time: what is poked meanwhile waits for the next one.
+        """
+        clock = asyncio.get_running_loop().time
         while self.pending:
-            await asyncio.sleep(COALESCE)
+            await asyncio.sleep(max(0.0, self.looked_at + COALESCE - clock()))
+            self.looked_at = clock()
             posts, self.pending = self.pending, {}
             try:
                 await self.say(await self.carry(self.look_at, posts))

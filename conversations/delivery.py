@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 
 from citisocial.clock import now
-from conversations import cases, credentials, outbox
+from conversations import cases, credentials, eligibility, outbox, ways
 from conversations.models import Author, BrandAccount, Outgoing, SendingStop
 from conversations.networks.base import Sent, SentMessage
 from conversations.networks.errors import NetworkError, RateLimited, Refused, Undetermined
@@ -23,7 +23,7 @@ ABANDONED = timedelta(seconds=90)  # a claim older than this belongs to a worker
 BETWEEN_LOOKS = timedelta(seconds=120)
 GIVE_UP = timedelta(hours=1)
 CLOCKS_APART = timedelta(seconds=5)  # the network's and ours
-MAX_LOOKS = 3  # read-backs in one go: X gives 15 in 15 minutes and keeps a reserve for the inbound poll
+MAX_LOOKS = 3  # read-backs in one go; those of direct messages share X's 15 reads in 15 minutes with the polls
 
 
 def deliver_waiting(limit: int = 50) -> int:
@@ -69,6 +69,10 @@ def _claim(outgoing_id: int) -> Outgoing | None:
         outgoing.account = account
         if SendingStop.objects.filter(brand=account.brand_id, ended_at=None).exists():
             return None
+        # Since it was pressed they may have asked us to stop, or deleted what it answers.
+        if not (allowed := eligibility.still(outgoing)).ok:
+            _fail(outgoing, allowed.code)
+            return None
         if free_at := _free_at(account, outgoing.kind):
             outbox.hurry(outgoing, at=free_at)
             return None
@@ -95,8 +99,9 @@ def _send(outgoing: Outgoing) -> Sent:
     if outgoing.kind == Outgoing.Kind.DM:
         return network.send_direct_message(account, recipient_id=outgoing.recipient.external_id, text=text)
     assert outgoing.answers is not None  # a public reply is made with the post that it answers
-    post = outgoing.answers.external_id
-    return network.reply(account, in_reply_to=post, text=text, message_button=outgoing.message_button)
+    post, button = outgoing.answers.external_id, outgoing.message_button
+    summoned = outgoing.answers.accounts.filter(pk=outgoing.account_id).exists()
+    return network.reply(account, in_reply_to=post, text=text, message_button=button, summoned=summoned)
 
 
 def _put_back(outgoing: Outgoing, error: NetworkError) -> None:
@@ -136,6 +141,8 @@ def look_up_doubtful() -> int:
 
 
 def _look_up(outgoing: Outgoing) -> bool:
+    if outgoing.kind == Outgoing.Kind.DM and not ways.take_dm_read(outgoing.account):
+        return False  # X's reads are used up: it stays doubtful until there is one again
     try:
         found = next((m for m in _sent_before(outgoing) if _is_it(outgoing, m)), None)
     except NetworkError as error:

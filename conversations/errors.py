@@ -53,6 +53,16 @@ class NotSummoned(ConversationError):
     message = "X lets us reply only to people who named us. This post did not."
 
 
+class AlreadyReplied(ConversationError):
+    code = "already_replied"
+    message = "We have answered this post. X allows one reply to a post: wait until they write again."
+
+
+class OptedOut(ConversationError):
+    code = "opted_out"
+    message = "They asked us to stop writing. They can write START. The secure chat goes on."
+
+
 class SendingStopped(ConversationError):
     code = "sending_stopped"
     message = "Sending is stopped. Nothing leaves until a supervisor resumes it; secure chat goes on."
@@ -83,6 +93,12 @@ class WrongHandle(ConversationError):
     code = "wrong_handle"
     http_status = 403
     message = "You signed in to X as another account. Use the one we wrote to."
+
+
+class WrongAccount(ConversationError):
+    code = "wrong_account"
+    http_status = 403
+    message = "Another account than this one was signed in on the network. Nothing was kept. Sign in there as this one."
 
 
 class ChatNotOpen(ConversationError):

@@ -3,6 +3,7 @@
 DRAFT → [AWAITING_APPROVAL] → QUEUED → SENDING → SENT | DOUBTFUL | FAILED(reason); CANCELLED before it left.
 """
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -23,6 +24,13 @@ PACE = timedelta(minutes=15)  # the time in which X counts direct messages
 REASONS = {
     "not_reachable": "They do not accept direct messages from us. Reply in public and ask for a message first.",
     "not_summoned": "X lets us reply only to people who named us. This post did not.",
+    "already_replied": "We have answered this post. X allows one reply to a post.",
+    "opted_out": "They asked us to stop writing before it left. They can write START.",
+    "deleted": "They deleted the post before the answer left.",
+    "retweet": "They only passed on somebody else’s post. There is nothing to answer.",
+    "no_post": "They wrote no public post that is still there.",
+    "no_account": "Our account is not connected any more. A supervisor can connect it.",
+    "ours": "This is an account of our own. Nobody is there to answer.",
     "duplicate": "X has just had the same text from us. Change the wording and send it again.",
     "too_long": "X found the text too long. Shorten it and send it again.",
     "auth": "X does not accept our sign-in any more. A supervisor must connect the account again.",
@@ -51,8 +59,19 @@ def enqueue(outgoing: Outgoing, *, verb: str) -> Outgoing:
     return outgoing
 
 
-def move(outgoing: Outgoing, to: str, *, verb: str = "", data: dict[str, Any] | None = None, **columns: Any) -> bool:
-    """Move a delivery from the state that we saw, with other columns; False when somebody was faster."""
+def move(
+    outgoing: Outgoing,
+    to: str,
+    *,
+    verb: str = "",
+    data: dict[str, Any] | None = None,
+    by_itself: bool = False,
+    **columns: Any,
+) -> bool:
+    """Move a delivery from the state that we saw, with other columns; False when somebody was faster.
+
+    `by_itself`: the trail's line names nobody, instead of the agent who pressed.
+    """
     if to not in TRANSITIONS.get(outgoing.delivery, set()):
         return False
     columns = {"delivery": to} | columns
@@ -63,7 +82,8 @@ def move(outgoing: Outgoing, to: str, *, verb: str = "", data: dict[str, Any] | 
             setattr(outgoing, name, value)
         if verb:
             data = {"outgoing": outgoing.pk, "kind": outgoing.kind} | (data or {})
-            audit.record(verb, case=outgoing.case, user=outgoing.pressed_by, actor="outreach", data=data)
+            user = None if by_itself else outgoing.pressed_by
+            audit.record(verb, case=outgoing.case, user=user, actor="outreach", data=data)
         _poke(outgoing, verb or str(to).lower())
     return True
 
@@ -83,6 +103,15 @@ def cancel(outgoing: Outgoing) -> Outgoing:
     if not move(outgoing, Delivery.CANCELLED, verb="cancelled"):
         raise TooLate
     return outgoing
+
+
+def withdraw(recipients: Collection[int], *, reason: str, why: str) -> int:
+    """Take back all that waits for these people, for a reason in REASONS (`why`: in the trail). How many it was."""
+    if not recipients:
+        return 0
+    waiting = Outgoing.objects.filter(recipient__in=recipients, delivery=Delivery.QUEUED).select_related("case")
+    data = {"reason": why}
+    return sum(move(o, Delivery.CANCELLED, verb="cancelled", by_itself=True, data=data, reason=reason) for o in waiting)
 
 
 def allowance(account: BrandAccount) -> tuple[int, datetime | None]:

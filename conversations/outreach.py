@@ -1,65 +1,57 @@
 """Takes what an agent presses send on, leaves an Outgoing QUEUED or a refusal in words: what may be sent now."""
 
 import re
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+import unicodedata
+from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import Agent, User
 from citisocial.clock import now
-from conversations import audit, cases, credentials, events, invitations, outbox
-from conversations.errors import BadText, CaseClosed, NotAllowed, NotFound, NotReachable, NotSummoned, SendingStopped
+from conversations import audit, cases, credentials, eligibility, events, invitations, outbox
+from conversations.errors import (
+    AlreadyReplied,
+    BadText,
+    CaseClosed,
+    ConversationError,
+    NotAllowed,
+    NotFound,
+    NotReachable,
+    NotSummoned,
+    OptedOut,
+    SendingStopped,
+)
 from conversations.masking import mask
-from conversations.models import Brand, BrandAccount, Case, Mention, Outgoing, ReplyTemplate, SendingStop
+from conversations.models import Brand, Case, Outgoing, ReplyTemplate, SendingStop
 from conversations.outbox import LINK
 from conversations.permissions import may_work_on
 
 VARIABLE = re.compile(r"\{\{\s*(\w*)\s*\}\}")
-# What X would turn into a link: a scheme, or a bare name with a dot and letters. Agents never type links.
-FOREIGN_LINK = re.compile(r"(?i)\b(?:https?|hxxps?)://|\bwww\.|\b[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]{2,}\b")
 
+# What leads away though X itself makes no link of it: people copy it, and their telephones make one.
+LEADS_AWAY = re.compile(
+    r"""(?ix)
+    \b[a-z][a-z0-9+.-]*://\S* | \bwww\.\S* | \b(?:javascript|data|mailto|tel):\S+  # a scheme, hxxp as well
+    | [\w.+-]+@[\w-]+(?:\.[\w-]+)+  # an address for mail
+    | \b\d{1,3}(?:\.\d{1,3}){3}\b  # the number of a computer
+    | (?<![\w.-])[\w-]+(?:\.[\w-]+)*\.[^\W\d_][\w-]*(?::\d+)?/\S*  # a name with a path
+    | \b[\w-]+(?:\.[\w-]+)*\.(?:example|localhost|local|internal|onion)\b  # names that no registry gives
+    """
+)
+# A name with a dot in it, in any script; whether it is one of the internet is looked up by its last part.
+DOTTED = re.compile(r"(?<![\w.@#$-])[\w-]+(?:\.[\w-]+)+")
+HIDDEN_DOT = re.compile(
+    r"(?ix) (?<=\w) \s* [\[({<] \s* (?:\.|dot|punkt|punto) \s* [\])}>] \s* (?=\w)"
+    r"| (?<=\w) \s+ (?:dot|punkt|punto|\.) \s* (?=(?:com|net|org|info|biz|xyz|io|co)\b)"
+)
+IDEOGRAPHIC_STOP = re.compile(r"(?<=[a-z0-9])[\u3002\uff61](?=[a-z0-9])", re.I)
+MISSING_SPACE = re.compile(r"[^\W\d_]+\.[A-Z][a-z]*")
 
-@dataclass(frozen=True, slots=True)
-class Reach:
-    """What may be sent to the person of a case now, and why not; `dm_left` of `dm_limit` until `dm_free_at`."""
-
-    dm: bool
-    dm_why: str
-    reply: bool
-    reply_why: str
-    dm_left: int
-    dm_limit: int
-    dm_free_at: datetime | None
-    stopped: SendingStop | None
-
-
-def reach(case: Case) -> Reach:
-    """The network's rules applied to this person now: who wrote to us or accepts messages; who named us."""
-    account = _account(case)
-    wrote = case.mentions.filter(kind=Mention.Kind.DM).exists()
-    accepts = case.author.receives_dm is not False
-    if wrote:
-        dm_why = _("They wrote to us in a direct message.")
-    elif case.author.receives_dm:
-        dm_why = _("They accept direct messages.")
-    else:
-        dm_why = NotReachable.message if not accepts else _("X does not say whether they accept direct messages.")
-    post = _summons(case)
-    reply_why = _("They named us, so we may reply.") if post else NotSummoned.message
-    left, free_at = outbox.allowance(account)
-    return Reach(
-        dm=wrote or accepts,
-        dm_why=dm_why,
-        reply=post is not None,
-        reply_why=reply_why,
-        dm_left=left,
-        dm_limit=settings.OUTREACH_DM_LIMIT,
-        dm_free_at=free_at,
-        stopped=stopped(case.brand),
-    )
+REFUSALS: dict[str, type[ConversationError]] = {"opted_out": OptedOut, "already_replied": AlreadyReplied}
 
 
 def invite(case: Case, agent: Agent, *, text: str, template: ReplyTemplate | None = None) -> Outgoing:
@@ -81,13 +73,16 @@ def message(case: Case, agent: Agent, *, text: str) -> Outgoing:
 
 
 def reply(case: Case, agent: Agent, *, text: str, message_button: bool = True) -> Outgoing:
-    """A public reply to the newest post that named us, by default with a button to write to us."""
+    """A public reply to their newest post that may be answered, by default with a button to write to us."""
     if LINK in text:
         raise BadText(_("Our link goes into a direct message, never into a public reply. Take {link} out."))
-    with transaction.atomic():
-        outgoing = _press(case, agent, kind=Outgoing.Kind.REPLY, text=text)
-        outgoing.message_button = message_button
-        return outbox.enqueue(outgoing, verb="replied")
+    try:
+        with transaction.atomic():
+            outgoing = _press(case, agent, kind=Outgoing.Kind.REPLY, text=text)
+            outgoing.message_button = message_button
+            return outbox.enqueue(outgoing, verb="replied")
+    except IntegrityError:  # pressed twice at one moment: the ledger lets the first one in
+        raise AlreadyReplied from None
 
 
 def _press(case: Case, agent: Agent, *, kind: str, text: str, template: ReplyTemplate | None = None) -> Outgoing:
@@ -97,19 +92,19 @@ def _press(case: Case, agent: Agent, *, kind: str, text: str, template: ReplyTem
         raise CaseClosed(_("Reopen this case before you write to the customer."))
     if stopped(case.brand):
         raise SendingStopped
-    reachable = reach(case)
-    if kind == Outgoing.Kind.DM and not reachable.dm:
-        raise NotReachable
-    if kind == Outgoing.Kind.REPLY and not reachable.reply:
-        raise NotSummoned
+    with timezone.override(ZoneInfo(agent.time_zone)):  # days in the sentence are the agent's, as on the page
+        may = eligibility.of(case)
+    allowed, refusal = (may.dm, NotReachable) if kind == Outgoing.Kind.DM else (may.reply, NotSummoned)
+    if not allowed.ok:
+        raise REFUSALS.get(allowed.code, refusal)(allowed.why)
     check(text, kind=kind, network=case.author.network)
     at = now()
     leaves_at = at + timedelta(seconds=settings.OUTREACH_UNDO_SECONDS)
     return Outgoing(
         case=case,
-        account=_account(case),
+        account=may.account,
         recipient=case.author,
-        answers=_summons(case) if kind == Outgoing.Kind.REPLY else None,
+        answers=may.post if kind == Outgoing.Kind.REPLY else None,
         kind=kind,
         text=text.strip(),
         template=template,
@@ -128,7 +123,9 @@ def check(text: str, *, kind: str, network: str = "x") -> None:
     if found := mask(text).found:
         what = {"card": _("a card number"), "code": _("a security code")}.get(found[0], _("account data"))
         raise BadText(_("This looks like %(what)s. It cannot leave the secure chat.") % {"what": what})
-    if FOREIGN_LINK.search(text.replace(LINK, " ")):
+    if found_link := foreign_link(text.replace(LINK, " ")):
+        if MISSING_SPACE.fullmatch(found_link):
+            raise BadText(_("X would make “%(word)s” a link. Put a space after the full stop.") % {"word": found_link})
         raise BadText(_("Only our own links can be sent. Ours is added for you."))
     if text.count(LINK) > 1:
         raise BadText(_("One message carries one link. Take the other {link} out."))
@@ -136,6 +133,28 @@ def check(text: str, *, kind: str, network: str = "x") -> None:
     if not measure.valid:
         over = {"used": measure.used, "limit": measure.limit}
         raise BadText(_("%(used)d characters of %(limit)d: shorten it.") % over)
+
+
+def foreign_link(text: str) -> str:
+    """The first thing in a text that leads somewhere else, "" without one: what X would make a link of, and disguises.
+
+    A dot between two words is a link only where the second is a top-level domain: “Thanks.We will” is none.
+    """
+    # Here, because its tables cost every process half a second at its start, and few ever send.
+    from twitter_text.extract_urls import extract_urls
+    from twitter_text.regexp.valid_cctld import valid_cctld
+    from twitter_text.regexp.valid_gtld import valid_gtld
+
+    # Invisible signs go, wide and circled letters become plain ones, as in a browser's address line.
+    text = "".join(c for c in unicodedata.normalize("NFKC", text) if unicodedata.category(c) != "Cf")
+    text = IDEOGRAPHIC_STOP.sub(".", HIDDEN_DOT.sub(".", text))
+    if found := LEADS_AWAY.search(text):
+        return found.group(0)
+    for name in DOTTED.findall(text):
+        last = name.rsplit(".", 1)[1].lower()
+        if last.startswith("xn--") or valid_cctld.fullmatch(last) or valid_gtld.fullmatch(last):
+            return str(name)
+    return next(iter(extract_urls(text)), "")
 
 
 def cancel(outgoing_id: int, agent: Agent) -> Outgoing:
@@ -167,11 +186,12 @@ def stopped(brand: Brand) -> SendingStop | None:
 
 def stop(brand: Brand, *, by: User, reason: str) -> SendingStop:
     """Nothing of this brand leaves from now on. What waits is kept. A stop that holds already is returned as it is."""
-    if not reason.strip():
+    reason = mask(reason.strip()).text[:200]
+    if not reason:
         raise BadText(_("Say why sending is stopped: everybody will read it."))
     try:
         with transaction.atomic():
-            held = SendingStop.objects.create(brand=brand, reason=reason.strip()[:200], started_at=now(), started_by=by)
+            held = SendingStop.objects.create(brand=brand, reason=reason, started_at=now(), started_by=by)
             audit.record("stopped", user=by, actor="supervisor", data={"brand": brand.slug, "reason": held.reason})
             events.poke_brand(brand.pk)
     except IntegrityError:
@@ -195,18 +215,3 @@ def _own(outgoing_id: int, agent: Agent) -> Outgoing:
     if agent.user_id not in {outgoing.pressed_by_id, outgoing.case.agent and outgoing.case.agent.user_id}:
         raise NotAllowed(_("Only who wrote it can take it back or hurry it."))
     return outgoing
-
-
-def _account(case: Case) -> BrandAccount:
-    """The brand's care account on the person's network: care speaks as one handle, whichever was named."""
-    accounts = BrandAccount.objects.filter(brand=case.brand_id, network=case.author.network, active=True)
-    account = accounts.filter(purpose=BrandAccount.Purpose.CARE).order_by("pk").first()
-    if account is None:
-        raise NotReachable(_("No care account is connected on this network. A supervisor can connect one."))
-    return account
-
-
-def _summons(case: Case) -> Mention | None:
-    """The newest post that named the account we reply as: X accepts a reply to no other."""
-    posts = case.mentions.filter(kind=Mention.Kind.POST, accounts=_account(case))
-    return posts.exclude(state=Mention.State.DELETED).order_by("-posted_at").first()

@@ -9,7 +9,7 @@ import logging
 from celery import Task, shared_task
 from django.db import transaction
 
-from conversations import assignment, cases, delivery, handoff, surveys
+from conversations import assignment, cases, compliance, delivery, handoff, metering, push, surveys
 from conversations import sweep as sweeping
 from conversations import triage as triaging
 
@@ -23,6 +23,11 @@ def sweep() -> None:
 
 
 @shared_task
+def keep_subscribed() -> None:
+    push.keep_subscribed()
+
+
+@shared_task
 def triage() -> None:
     if triaging.drain():
         assignment.assign_waiting()
@@ -31,6 +36,11 @@ def triage() -> None:
 @shared_task
 def assign() -> None:
     assignment.assign_waiting()
+
+
+@shared_task
+def introduce() -> None:
+    sweeping.introduce()
 
 
 @shared_task
@@ -48,6 +58,13 @@ def expire() -> None:
     handoff.expire()
     surveys.expire()
     cases.close_quiet()
+    push.forget()
+    metering.forget()
+
+
+@shared_task
+def comply() -> None:
+    compliance.look()
 
 
 def nudge(task: "Task[[], None]") -> None:

@@ -8,11 +8,12 @@ from itertools import groupby
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from conversations import mentions
+from conversations.mentions import NETWORKS
 from conversations.models import AuditEvent, Case, Invitation, Mention, Outgoing
 
 PUBLIC, DM, SECURE, EVENT = "public", "dm", "secure", "event"
 LINK = "{link}"
-NETWORKS = {"x": "X"}
 
 # The rest of the trail shows as what it left: a post, a message with its state, a step of the hand-off.
 EVENTS = (
@@ -27,12 +28,17 @@ EVENTS = (
     "reopened",
     "closed",
     "surveyed",
+    "opted_out",
+    "opted_in",
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """A post or a direct message of theirs. `masked` counts the private details taken out."""
+    """A post or a direct message of theirs. `masked` counts the private details taken out.
+
+    `instead` is the sentence that stands where there are no words: deleted (when: `deleted_at`), or encrypted.
+    """
 
     key: str
     at: datetime
@@ -43,7 +49,8 @@ class Heard:
     language: str
     permalink: str
     masked: int
-    deleted: bool
+    instead: str
+    deleted_at: datetime | None
     kind: str = "heard"
 
 
@@ -206,16 +213,23 @@ def _heard(case: Case) -> Iterator[Heard]:
         yield Heard(
             key=f"h-{mention.pk}",
             at=mention.posted_at,
-            audience=DM if mention.kind == Mention.Kind.DM else PUBLIC,
+            audience=PUBLIC if mention.kind == Mention.Kind.POST else DM,
             name=mention.author.name or mention.author.handle,
             handle=mention.author.handle,
             text=mention.text,
             language=mention.language,
-            # What a network sends is not yet a link: javascript: is an address as well.
-            permalink=mention.permalink if mention.permalink.startswith(("https://", "http://")) else "",
+            permalink=_link(mention),
             masked=mention.masked,
-            deleted=mention.state == Mention.State.DELETED,
+            instead=mentions.instead(mention.kind, mention.state, mention.network),
+            deleted_at=mention.deleted_at,
         )
+
+
+def _link(mention: Mention) -> str:
+    """Where it can be seen: nowhere once it is deleted. What a network sends is not yet a link: javascript: is an
+    address as well."""
+    there = mention.state != Mention.State.DELETED and mention.permalink.startswith(("https://", "http://"))
+    return mention.permalink if there else ""
 
 
 def _written(case: Case, reasons: Mapping[str, str]) -> Iterator[Written | HandOff]:
@@ -314,6 +328,8 @@ def _sentence(event: AuditEvent) -> tuple[str, str]:
         "reopened": ("undo", _("The case was reopened")),
         "closed": ("lock", _("The case was closed")),
         "surveyed": ("star", _("Rated %(csat)s of 5")),
+        "opted_out": ("stop", _("They asked us to stop writing")),
+        "opted_in": ("check", _("They wrote START: they want to hear from us again")),
     }
     icon, sentence = sentences[event.verb]
     return icon, sentence % values

@@ -9,17 +9,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models.functions import Length
 
 from citisocial.clock import now
-from conversations import cases
+from conversations import cases, eligibility, outbox
+from conversations.eligibility import handles, split
+from conversations.mentions import alone, decide, save
 from conversations.models import Author, BrandAccount, Case, Mention
 
 Order = tuple[datetime, int, str]
 
 BATCH = 200
-LOCK = 0x7E1A6E  # one triage at a time: cases are opened in one order, and no two batches wait for each other
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Facts:
     """What the rules may look at."""
 
     text: str  # masked
-    kind: str  # post | dm
+    kind: str  # post | dm | opaque
     handle: str  # the author's, lower case
     is_ours: bool  # written by one of the brand's own accounts
     is_retweet: bool
@@ -45,8 +46,6 @@ class Verdict:
     because: tuple[dict[str, str], ...]
 
 
-LEADING = re.compile(r"^(?:\s*\.?@\w{1,15}:?)+\s*")
-NAMED = re.compile(r"@(\w{1,15})")
 LOOK_ALIKE = re.compile(
     r"\bciti\s*(?:field|fields|bike|bikes|open|pond|center|centre|tower|zen|private pass)\b|\bciti(?:field|bike)\w*",
     re.I,
@@ -100,10 +99,9 @@ def retweet(f: Facts) -> bool:
 
 def other_conversation(f: Facts) -> bool:
     """A reply to somebody else in which we are only among the leading handles, which X adds by itself."""
-    body = LEADING.sub("", f.text)
-    leading = [name.lower() for name in NAMED.findall(f.text[: len(f.text) - len(body)])]
-    named_in_body = {name.lower() for name in NAMED.findall(body)} & f.handles
-    first_is_ours = bool(leading) and leading[0] in f.handles
+    leading, body = split(f.text)
+    named_in_body = f.handles & set(handles(body))
+    first_is_ours = f.handles & set(handles(leading)[:1])
     return f.answers_other and not named_in_body and not first_is_ours and not OURS.search(body)
 
 
@@ -135,7 +133,7 @@ def only_thanks(f: Facts) -> bool:
 
 
 def _names_us(f: Facts) -> bool:
-    return any(name.lower() in f.handles for name in NAMED.findall(f.text))
+    return bool(f.handles & set(handles(f.text)))
 
 
 # Asked in this order. Whoever has an open case is heard whatever they write, so the rules after it are about strangers.
@@ -155,7 +153,7 @@ def judge(facts: Facts) -> Verdict:
     for rule in ALWAYS:
         if rule(facts):
             return Verdict(rule.__name__, ({"rule": rule.__name__},))
-    if facts.open_case or facts.kind == "dm":
+    if facts.open_case or facts.kind in ("dm", "opaque"):
         because = {"rule": "open_case" if facts.open_case else "direct_message"}
         return Verdict("", (because, *_topic(facts)))
     for rule in STRANGERS:
@@ -174,8 +172,7 @@ def drain() -> int:
     decided = 0
     while True:
         with transaction.atomic():
-            with connection.cursor() as sql:
-                sql.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+            alone()  # cases are opened in one order, and no two batches wait for each other
             new = Mention.objects.filter(state=Mention.State.NEW).select_related("author", "brand").order_by("id")
             waiting = list(new[:BATCH])
             triage(waiting)
@@ -201,21 +198,21 @@ def triage(mentions: list[Mention]) -> None:
     for mention in mentions:
         key = (mention.brand_id, mention.author_id)
         verdict = judge(_facts(mention, ours, key in since and since[key] <= _order(mention)))
-        mention.reason = verdict.reason
-        mention.because = list(verdict.because)
-        mention.triaged_at = at
-        mention.state = Mention.State.IGNORED if verdict.reason else Mention.State.CASED
+        decide(mention, reason=verdict.reason, because=verdict.because, at=at)
         if not verdict.reason:
             wanted.append(mention)
             since[key] = min(_order(mention), since.get(key, _order(mention)))
     # Stored first: what follows must see this batch's own ignored posts as well.
-    Mention.objects.bulk_update([m for m in mentions if m.reason], ["state", "reason", "because", "triaged_at"])
+    save([m for m in mentions if m.reason])
     if wanted:
         wanted += _ignored_after(wanted, since)
         found = cases.open_case(wanted)
         for mention in wanted:
             mention.case = found[mention.pk]
-        Mention.objects.bulk_update(wanted, ["state", "reason", "because", "triaged_at", "case"])
+        save(wanted)
+        # Only what needs somebody is looked at, and it stays with somebody: a wish hides nothing.
+        asked = eligibility.heed([m for m in wanted if eligibility.to_us(m, ours.get(m.brand_id, []))])
+        outbox.withdraw(asked, reason="opted_out", why="they asked us to stop")
 
 
 def _order(mention: Mention) -> Order:
@@ -225,7 +222,7 @@ def _order(mention: Mention) -> Order:
 
 def _cases_since(mentions: list[Mention]) -> dict[tuple[int, int], Order]:
     """For each author with a case that is not closed: its oldest post."""
-    cased = Mention.objects.filter(author_id__in={m.author_id for m in mentions}, state=Mention.State.CASED)
+    cased = Mention.objects.filter(author_id__in={m.author_id for m in mentions}, case__isnull=False)  # also deleted
     cased = cased.exclude(case__status=Case.Status.CLOSED).only("brand", "author", "posted_at", "external_id")
     ordered = cased.order_by("brand", "author", "posted_at", Length("external_id"), "external_id")
     return {(m.brand_id, m.author_id): _order(m) for m in ordered.distinct("brand", "author")}
@@ -238,8 +235,7 @@ def _ignored_after(wanted: list[Mention], since: dict[tuple[int, int], Order]) -
     ignored = Mention.objects.filter(author_id__in=authors, state=Mention.State.IGNORED, reason__in=names)
     later = [m for m in ignored if _order(m) > since.get((m.brand_id, m.author_id), _order(m))]
     for mention in later:
-        mention.because = [*mention.because, {"rule": "open_case"}]
-        mention.reason, mention.state = "", Mention.State.CASED
+        decide(mention, reason="", because=[*mention.because, {"rule": "open_case"}], at=now())
     return later
 
 

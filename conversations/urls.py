@@ -1,8 +1,8 @@
-"""Takes a path, leaves its view: the public's, the customers', the agents', in this order."""
+"""Takes a path, leaves its view: the public's, the customers', the agents', the networks', in this order."""
 
 from django.urls import path
 
-from conversations.views import actions, customer, handoff, public, workspace
+from conversations.views import actions, customer, handoff, public, webhooks, workspace
 
 urlpatterns = [
     path("", public.home, name="home"),
@@ -25,4 +25,5 @@ urlpatterns = [
     path("workspace/outgoing/<int:outgoing_id>/now/", actions.now, name="now"),
     path("workspace/availability/", actions.availability, name="availability"),
     path("workspace/measure/", actions.measure, name="measure"),
+    path("hooks/x/", webhooks.hook, {"network": "x"}, name="hook"),
 ]

@@ -73,7 +73,8 @@ def click(slug: str, *, method: str, user_agent: str) -> str:
     """Append a Click and return the address it leads to, or raise DeadLink and write nothing."""
     if not codes.is_well_formed(slug):
         raise DeadLink
-    agent = user_agent.replace("\x00", "")[:200]
+    # A visitor can call itself anything, a card's number too: the words stay, the digits go.
+    agent = re.sub(r"[0-9]", "0", user_agent.encode("ascii", "ignore").decode().replace("\x00", ""))[:200]
     values: dict[str, bytes | datetime | str] = {
         "lookup": codes.lookup_of(slug),
         "at": now(),

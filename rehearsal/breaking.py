@@ -110,10 +110,10 @@ def _counts(result: dict[str, Any]) -> dict[str, Any]:
     return {key: result[key] for key in ALIKE}
 
 
-def default_file() -> Path:
-    """The file of real posts that lies beside the repository, or in the directory that CITISOCIAL_DATA names."""
+def default_file(name: str) -> Path:
+    """A file of real posts that lies beside the repository, or in the directory that CITISOCIAL_DATA names."""
     base = Path(os.environ.get(DATA) or ROOT.parent / "shared" / "data")
-    return base / "bank_tweets_2015" / "askciti_dev.csv"
+    return base / "bank_tweets_2015" / name
 
 
 def invented(count: int) -> list[Row]:

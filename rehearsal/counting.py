@@ -3,7 +3,8 @@
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, LiteralString
@@ -22,7 +23,7 @@ SELECT external_id FROM conversations_mention
 WHERE network = 'x' AND external_id = ANY(%s) AND state <> 'NEW'
 """
 MENTIONS: LiteralString = """
-SELECT external_id, state, reason, case_id, posted_at, triaged_at, ways FROM conversations_mention
+SELECT external_id, state, reason, case_id, posted_at, triaged_at, ways, ingested_at FROM conversations_mention
 WHERE network = 'x' AND external_id = ANY(%s)
 """
 # A post is one mention and is told of at most once in the trail; an author has one case that is not closed.
@@ -36,9 +37,12 @@ SELECT (SELECT count(*) - count(DISTINCT (network, external_id)) FROM conversati
      + (SELECT coalesce(sum(n - 1), 0) FROM (
           SELECT count(*) AS n FROM conversations_case WHERE status <> 'CLOSED' GROUP BY brand_id, author_id) AS held)
 """
+# Stream and pushed events are never asked, and direct messages so seldom that nobody waits for it: they are pushed.
 TURNS: LiteralString = """
 SELECT account_id, way, asked_at FROM conversations_cursor
-WHERE way <> 'dm' AND asked_at > clock_timestamp() - interval '5 minutes'
+WHERE (way = 'mentions' OR way LIKE 'search:%')
+AND asked_at > clock_timestamp() + coalesce(nullif(current_setting('citisocial.clock_offset', true), ''), '0')::interval
+             - interval '5 minutes'
 """
 
 
@@ -52,7 +56,8 @@ class Mention:
     case: int | None
     posted_at: datetime
     triaged_at: datetime | None
-    ways: list[str]
+    ways: list[str]  # the first is the one that stored it
+    ingested_at: datetime
 
 
 class Books:
@@ -88,6 +93,16 @@ class Books:
     def _chunked(self, query: LiteralString, ids: Sequence[str]) -> Iterable[tuple[Any, ...]]:
         for at in range(0, len(ids), CHUNK):
             yield from self.connection.execute(query, [list(ids[at : at + CHUNK])])
+
+
+@contextmanager
+def opened(database_url: str) -> Iterator[Books]:
+    """The books for a while: a connection made now goes by the clock as it was moved last."""
+    books = Books(database_url)
+    try:
+        yield books
+    finally:
+        books.close()
 
 
 def wait_until_dealt(books: Books, ids: Sequence[str], told: Callable[[int], None]) -> set[str]:
@@ -162,6 +177,7 @@ def summary(
         "not_addressed": sum(p.id not in addressed for p in posted),
         "cased": len(cased),
         "ignored": dict(sorted(ignored.items())),
+        "first_by": dict(sorted(Counter(m.ways[0] for m in ours).items())),
         "seen_again": sum(len(m.ways) > 1 for m in ours),
         "cases": len({m.case for m in cased}),
         "post_to_case_ms": percentiles((m.triaged_at - m.posted_at).total_seconds() for m in cased if m.triaged_at),

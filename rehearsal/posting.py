@@ -32,13 +32,23 @@ class Posted:
         return ((int(self.id) >> 22) + X_EPOCH_MS) / 1000
 
 
-def post(rows: list[Row], *, x_url: str, rate: float, told: Callable[[int], None]) -> list[Posted]:
-    """Post the rows in their order at `rate` a second; `told` hears after each batch how many are out."""
+class Steady:
+    """Says how many posts are due at so many a second, from its making on."""
+
+    def __init__(self, rate: float) -> None:
+        self.rate = rate
+        self.began = time.monotonic()
+
+    def __call__(self) -> int:
+        return int((time.monotonic() - self.began) * self.rate)
+
+
+def post(rows: list[Row], *, x_url: str, due: Callable[[], int], told: Callable[[int], None]) -> list[Posted]:
+    """Post the rows in their order, so many as are `due` by now; `told` hears after each batch how many are out."""
     ids: dict[str, str] = {}
     posted: list[Posted] = []
-    began = time.monotonic()
     with httpx.Client(base_url=x_url, timeout=30, trust_env=False) as client:
-        for batch in _batches(rows, lambda: int((time.monotonic() - began) * rate)):
+        for batch in _batches(rows, due):
             answer = _send(client, [_draft(row, ids) for row in batch])
             for row, said in zip(batch, answer, strict=True):
                 ids[row.id] = said["id"]
@@ -100,6 +110,19 @@ def knock(x_url: str, number: int) -> str:
     with httpx.Client(base_url=x_url, timeout=30, trust_env=False) as client:
         ident: str = _send(client, drafts)[0]["id"]
         return ident
+
+
+def write(x_url: str, *, sender: str, to: str, text: str) -> str:
+    """A direct message from one handle to another; its id."""
+    body = {"from": sender, "to": to, "text": text}
+    try:
+        answer = httpx.post(f"{x_url}/_sandbox/dms", json=body, timeout=30, trust_env=False)
+    except httpx.HTTPError as error:
+        raise Stumble(f"the sandbox did not take a message: {type(error).__name__}") from error
+    if not answer.is_success:
+        raise Stumble(f"the sandbox refused a message: {answer.status_code} {answer.text[:300]}")
+    ident: str = answer.json()["id"]
+    return ident
 
 
 class Progress:

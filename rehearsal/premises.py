@@ -4,7 +4,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,8 +16,13 @@ SHOWN = 12  # lines of a log
 
 
 @contextmanager
-def own_house(*, keep: bool = False, announce: Callable[[str], None]) -> Iterator[servers.House]:
-    """A house on free ports in a temporary directory, removed at the end (`keep` leaves it and says where)."""
+def own_house(
+    *, keep: bool = False, announce: Callable[[str], None], children: Sequence[str] | None = None
+) -> Iterator[servers.House]:
+    """A house on free ports in a temporary directory, removed at the end (`keep` leaves it and says where).
+
+    `children`: which processes of ours are started; all when it is not said, none but the servers for ().
+    """
     for name in NAMED:
         for variable in (name, f"{name}_FILE"):
             os.environ.pop(variable, None)
@@ -25,7 +30,7 @@ def own_house(*, keep: bool = False, announce: Callable[[str], None]) -> Iterato
     # As root PostgreSQL runs as somebody else, who must be able to walk through; what is inside is private.
     directory.chmod(0o711)
     try:
-        with servers.house(data_dir=directory, announce=announce) as house:
+        with servers.house(data_dir=directory, announce=announce, children=children) as house:
             yield house
     finally:
         if keep:

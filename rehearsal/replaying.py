@@ -10,7 +10,7 @@ from citisocial.servers import House
 
 from . import counting
 from .people import Person, Stumble
-from .posting import Progress, knock, post
+from .posting import Progress, Steady, knock, post
 from .rows import Row, parents_first
 from .scene import AGENT, inbox_socket, sign_in
 from .sockets import LOOK_AGAIN, Frame, Socket
@@ -72,6 +72,19 @@ def wait_until_listening(house: House, inbox: OpenInbox) -> None:
     raise Stumble(f"no post has shown in the agent's inbox within {QUICK:.0f} s, and {KNOCKS} were tried")
 
 
+def wait_until_streaming(house: House) -> None:
+    """In a house that was started a moment ago: until the stream itself, not only push or a poll, delivers a post."""
+    with counting.opened(house.database_url) as books:
+        for number in range(1, KNOCKS + 1):
+            ident = knock(house.x_url, number)
+            deadline = time.monotonic() + QUICK
+            while time.monotonic() < deadline:
+                if any("stream" in mention.ways for mention in books.mentions([ident])):
+                    return
+                time.sleep(0.1)
+    raise Stumble(f"the stream has not delivered a post within {QUICK:.0f} s, and {KNOCKS} were tried")
+
+
 def replay(rows: list[Row], house: House, *, rate: float, fresh: bool, tick: Tick | None = None) -> dict[str, Any]:
     """Post the rows, wait until the system has dealt with all of them, and count.
 
@@ -91,7 +104,7 @@ def replay(rows: list[Row], house: House, *, rate: float, fresh: bool, tick: Tic
             if tick is not None:
                 tick(done, len(ordered))
 
-        posted = post(ordered, x_url=house.x_url, rate=rate, told=told)
+        posted = post(ordered, x_url=house.x_url, due=Steady(rate), told=told)
         ours = books.our_handles()
         addressed = {p.id for p in posted if p.matched or any(name.lower() in ours for name in p.names)}
         ids = sorted(addressed)

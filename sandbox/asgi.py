@@ -11,6 +11,9 @@ django.setup(set_prefix=False)
 
 from django.core.handlers.asgi import ASGIHandler  # noqa: E402 - needs the apps to be loaded
 
+from sandbox.courier import courier  # noqa: E402
+from sandbox.edge import guarded  # noqa: E402
+
 
 class OneThreadHandler(ASGIHandler):
     """Django's handler without its thread (and so its database connection) per request.
@@ -25,12 +28,16 @@ class OneThreadHandler(ASGIHandler):
         if scope["type"] == "lifespan":
             while True:
                 message = await receive()
+                if message["type"] == "lifespan.startup":
+                    courier.start()
+                else:
+                    await courier.stop()
                 await send({"type": message["type"] + ".complete"})
                 if message["type"] == "lifespan.shutdown":
                     return
         if scope["type"] != "http":
             raise ValueError(f"The sandbox answers HTTP only, not {scope['type']}.")
-        await self.handle(scope, receive, send)
+        await guarded(self.handle)(scope, receive, send)
 
 
 application = OneThreadHandler()

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.utils import timezone
 
+from sandbox import clock
 from sandbox.models import Code, Person, Token
 
 CODE_LIFETIME = timedelta(seconds=30)
@@ -75,16 +75,16 @@ def consent(person: Person, *, redirect_uri: str, scopes: Iterable[str], challen
         redirect_uri=redirect_uri,
         scopes=list(scopes),
         challenge=challenge,
-        expires_at=timezone.now() + CODE_LIFETIME,
+        expires_at=clock.now() + CODE_LIFETIME,
     )
     return code
 
 
 def redeem(code: str, *, redirect_uri: str, verifier: str) -> Pair:
     """Tokens for a code; it is used up by the attempt, whatever comes of it. Raises Refused."""
-    used = Code.objects.filter(hash=_hash(code), used_at=None).update(used_at=timezone.now())
+    used = Code.objects.filter(hash=_hash(code), used_at=None).update(used_at=clock.now())
     row = Code.objects.select_related("person").filter(hash=_hash(code)).first()
-    if not used or row is None or row.expires_at <= timezone.now():
+    if not used or row is None or row.expires_at <= clock.now():
         raise Refused("Value passed for the authorization code was invalid.")
     if row.redirect_uri != redirect_uri:
         raise Refused("Value passed for the redirect uri did not match the uri of the authorization code.")
@@ -99,7 +99,7 @@ def issue(person: Person, scopes: Iterable[str], *, grant: uuid.UUID | None = No
     scopes = list(scopes)
     grant = grant or uuid.uuid4()
     access, refresh = secrets.token_urlsafe(48), secrets.token_urlsafe(48) if "offline.access" in scopes else None
-    now = timezone.now()
+    now = clock.now()
     rows = [_row(access, "access", person, scopes, grant, now + ACCESS_LIFETIME)]
     if refresh:
         rows.append(_row(refresh, "refresh", person, scopes, grant, now + REFRESH_LIFETIME))
@@ -111,8 +111,8 @@ def rotate(refresh_token: str) -> Pair:
     """New tokens for a refresh token, which is used up. Raises Refused."""
     with transaction.atomic():
         used = Token.objects.filter(
-            hash=_hash(refresh_token), kind="refresh", revoked_at=None, expires_at__gt=timezone.now()
-        ).update(revoked_at=timezone.now())
+            hash=_hash(refresh_token), kind="refresh", revoked_at=None, expires_at__gt=clock.now()
+        ).update(revoked_at=clock.now())
         if not used:
             raise Refused("Value passed for the token was invalid.")
         row = Token.objects.select_related("person").get(hash=_hash(refresh_token))
@@ -125,14 +125,20 @@ def revoke(token: str) -> None:
     if row is None:
         return
     rows = Token.objects.filter(grant=row.grant) if row.kind == "refresh" else Token.objects.filter(hash=row.hash)
-    rows.filter(revoked_at=None).update(revoked_at=timezone.now())
+    rows.filter(revoked_at=None).update(revoked_at=clock.now())
+
+
+def withdraw(person: Person) -> int:
+    """End everything that a person ever allowed; returns how many tokens that ended."""
+    Code.objects.filter(person=person, used_at=None).update(used_at=clock.now())
+    return Token.objects.filter(person=person, revoked_at=None).update(revoked_at=clock.now())
 
 
 def holder(access_token: str) -> tuple[Person, frozenset[str]] | None:
     """Whose access token this is, and its scopes."""
     row = (
         Token.objects.select_related("person")
-        .filter(hash=_hash(access_token), kind="access", revoked_at=None, expires_at__gt=timezone.now())
+        .filter(hash=_hash(access_token), kind="access", revoked_at=None, expires_at__gt=clock.now())
         .first()
     )
     return (row.person, frozenset(row.scopes)) if row else None

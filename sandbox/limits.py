@@ -1,10 +1,12 @@
 """Takes who calls which endpoint, leaves a count in its window and says whether the call is still allowed.
 
-The counts live in this process's memory: a restart opens every window, which X would not do.
+The counts are kept in memory for reading and in rows for a restart: X does not forget them either.
 """
 
-import time
 from dataclasses import dataclass
+
+from sandbox import clock
+from sandbox.models import RateWindow
 
 QUARTER = 15 * 60
 DAY = 24 * 60 * 60
@@ -28,32 +30,51 @@ class Standing:
     headers: dict[str, str]
 
 
-_counts: dict[tuple[str, str, str], tuple[float, int]] = {}
+_counts: dict[str, tuple[float, int]] | None = None
 
 
 def take(caller: str, endpoint: str, windows: tuple[Window, ...]) -> Standing:
-    """Count a call, unless one of the windows is used up: then nothing is counted."""
-    now = time.time()
+    """Count a call, unless one of the windows is used up: then nothing is counted. One statement."""
+    now = clock.epoch()
+    counts = _known()
     allowed = True
-    found: list[tuple[Window, tuple[str, str, str], float, int]] = []
+    found: list[tuple[Window, str, float, int]] = []
     for window in windows:
-        key = ("app" if window.shared else caller, endpoint, window.header)
-        opened, used = _counts.get(key, (now, 0))
-        if now >= opened + window.seconds:
+        key = f"{'app' if window.shared else caller} {endpoint} {window.header}"
+        opened, used = counts.get(key, (now, 0))
+        if not opened <= now < opened + window.seconds:  # over, or the clock was set back before it
             opened, used = now, 0
         found.append((window, key, opened, used))
         allowed = allowed and used < window.calls
     headers: dict[str, str] = {}
+    rows: list[RateWindow] = []
     for window, key, opened, used in found:
         if allowed:
             used += 1
-            _counts[key] = (opened, used)
+            counts[key] = (opened, used)
+            rows.append(RateWindow(key=key, opened=opened, used=used))
         headers[f"{window.header}-limit"] = str(window.calls)
         headers[f"{window.header}-remaining"] = str(window.calls - used)
         headers[f"{window.header}-reset"] = str(int(opened + window.seconds) + 1)
+    _keep(rows)
     return Standing(allowed=allowed, headers=headers)
 
 
 def forget() -> None:
-    """Open all windows anew."""
-    _counts.clear()
+    """Open all windows anew; the rows are the caller's to delete."""
+    global _counts
+    _counts = None
+
+
+def _known() -> dict[str, tuple[float, int]]:
+    global _counts
+    if _counts is None:
+        _counts = {row.key: (row.opened, row.used) for row in RateWindow.objects.all()}
+    return _counts
+
+
+def _keep(rows: list[RateWindow]) -> None:
+    if rows:
+        RateWindow.objects.bulk_create(
+            rows, update_conflicts=True, unique_fields=["key"], update_fields=["opened", "used"]
+        )

@@ -1,9 +1,8 @@
 """Takes a message from one person to another, leaves it stored where X's permission allows it."""
 
 from django.db.models import Q, QuerySet
-from django.utils import timezone
 
-from sandbox import texts
+from sandbox import activity, clock, texts
 from sandbox.models import DirectMessage, Person
 from sandbox.people import may_message
 from sandbox.snowflakes import next_id
@@ -26,7 +25,9 @@ def send(sender: Person, recipient: Person, text: str) -> DirectMessage:
     for mention in entities.get("mentions", ()):
         if person := people.get(mention["username"].lower()):
             mention["id"] = str(person.pk)
-    return DirectMessage.objects.create(id=next_id(), sender=sender, recipient=recipient, text=wired, entities=entities)
+    row = DirectMessage.objects.create(id=next_id(), sender=sender, recipient=recipient, text=wired, entities=entities)
+    activity.messaged(row)
+    return row
 
 
 def of(person: Person) -> QuerySet[DirectMessage]:
@@ -44,14 +45,9 @@ def between(one: Person, other: Person | int) -> QuerySet[DirectMessage]:
     return of(one).filter(Q(sender_id=number) | Q(recipient_id=number))
 
 
-def conversation(one: int, other: int) -> str:
-    """The id of the conversation of two people: the smaller id first."""
-    return f"{min(one, other)}-{max(one, other)}"
-
-
 def read(reader: Person, writer: Person) -> None:
     """Mark what the writer sent as read."""
-    DirectMessage.objects.filter(sender=writer, recipient=reader, read_at=None).update(read_at=timezone.now())
+    DirectMessage.objects.filter(sender=writer, recipient=reader, read_at=None).update(read_at=clock.now())
 
 
 def unread(person: Person) -> int:

@@ -5,7 +5,8 @@ may not exist (a deleted original, a reply to something older) are plain numbers
 """
 
 from django.db import models
-from django.utils import timezone
+
+from sandbox import clock
 
 
 class Person(models.Model):
@@ -17,7 +18,8 @@ class Person(models.Model):
     name = models.CharField(max_length=50)
     accepts_dm = models.BooleanField(default=False)
     verified = models.BooleanField(default=False)
-    created_at = models.DateTimeField(default=timezone.now)
+    owns_app = models.BooleanField(default=False, help_text="Whether the developer app is this account's.")
+    created_at = models.DateTimeField(default=clock.now)
 
     def __str__(self) -> str:
         return f"@{self.handle}"
@@ -119,3 +121,85 @@ class Token(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} token of {self.person_id}"
+
+
+class DeletedPost(models.Model):
+    """That a post was here and is not any more: what a compliance job answers from."""
+
+    id = models.BigIntegerField(primary_key=True)
+    author = models.BigIntegerField()
+    deleted_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"deleted post {self.id}"
+
+
+class RateWindow(models.Model):
+    """How many calls a caller made since a window opened (epoch seconds)."""
+
+    key = models.CharField(max_length=200, primary_key=True)
+    opened = models.FloatField()
+    used = models.PositiveIntegerField()
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class Charge(models.Model):
+    """That a thing was charged for on a UTC day: once, however often it was answered."""
+
+    pk = models.CompositePrimaryKey("day", "resource", "thing")
+    day = models.DateField()
+    resource = models.CharField(max_length=20)
+    thing = models.BigIntegerField()
+    micros = models.PositiveIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.resource} {self.thing} on {self.day}"
+
+
+class Webhook(models.Model):
+    """Where the app wants events sent; `checked_at` is when it last proved that it knows the app's secret."""
+
+    id = models.BigIntegerField(primary_key=True)
+    url = models.CharField(max_length=200)
+    valid = models.BooleanField(default=True)
+    created_at = models.DateTimeField()
+    checked_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"webhook {self.id}"
+
+
+class Subscription(models.Model):
+    """An activity subscription: which events, about whom (`filter` as given), and where to (null: nowhere)."""
+
+    id = models.BigIntegerField(primary_key=True)
+    event_type = models.CharField(max_length=50)
+    filter = models.JSONField(default=dict)
+    tag = models.CharField(max_length=200, blank=True)
+    webhook = models.ForeignKey(Webhook, on_delete=models.SET_NULL, null=True)
+    created_at = models.DateTimeField()
+    updated_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["event_type", "filter"], name="subscription_once")]
+
+    def __str__(self) -> str:
+        return f"{self.event_type} for {self.filter}"
+
+
+class ComplianceJob(models.Model):
+    """A batch of ids to be compared with what was deleted. Who knows a token may upload or download."""
+
+    id = models.BigIntegerField(primary_key=True)
+    type = models.CharField(max_length=10)
+    name = models.CharField(max_length=64, blank=True)
+    upload_token = models.CharField(max_length=64, unique=True)
+    download_token = models.CharField(max_length=64, unique=True)
+    created_at = models.DateTimeField()
+    uploaded_at = models.DateTimeField(null=True)
+    results = models.TextField(blank=True)
+
+    def __str__(self) -> str:
+        return f"compliance job {self.id}"

@@ -22,6 +22,7 @@ class Profile:
     name: str | None = None
     accepts_dm: bool | None = None
     verified: bool | None = None
+    owns_app: bool | None = None
 
 
 def clean_handle(text: str) -> str:
@@ -58,8 +59,14 @@ def save_profiles(profiles: Iterable[Profile]) -> list[Person]:
         person.name = person.name if profile.name is None else profile.name[:50]
         person.accepts_dm = person.accepts_dm if profile.accepts_dm is None else profile.accepts_dm
         person.verified = person.verified if profile.verified is None else profile.verified
-    Person.objects.bulk_update(people.values(), ["handle", "name", "accepts_dm", "verified"])
+        person.owns_app = person.owns_app if profile.owns_app is None else profile.owns_app
+    Person.objects.bulk_update(people.values(), ["handle", "name", "accepts_dm", "verified", "owns_app"])
     return list(people.values())
+
+
+def conversation(one: int, other: int) -> str:
+    """The id of the conversation of two people: the smaller id first."""
+    return f"{min(one, other)}-{max(one, other)}"
 
 
 def may_message(sender: Person, recipient: Person) -> bool:

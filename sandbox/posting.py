@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from django.db import transaction
 
-from sandbox import languages, streaming, texts
-from sandbox.models import Mention, Person, Post
+from sandbox import activity, clock, languages, streaming, texts
+from sandbox.models import DeletedPost, Mention, Person, Post
 from sandbox.people import clean_handle, ensure
 from sandbox.rules import Subject
 from sandbox.snowflakes import next_id
@@ -65,7 +65,29 @@ def publish(drafts: Sequence[Draft]) -> list[Published]:
         )
         one.matched.extend((rule.id, rule.tag) for rule in rules if rule.rule.matches(seen))
     streaming.hub.publish([(one.post, one.matched) for one in published if one.matched])
+    if activity.wanted("post.mention.create"):
+        activity.mentioned(
+            (one.post, _typed(draft, one.post, people))
+            for draft, one in zip(drafts, published, strict=True)
+            if not draft.retweet
+        )
     return published
+
+
+def delete(numbers: Iterable[int]) -> list[int]:
+    """Delete posts as their authors would; returns those that were there. What was deleted is remembered."""
+    wanted = list(numbers)
+    posts = list(Post.objects.select_related("author").filter(pk__in=wanted).order_by("id")) if wanted else []
+    if not posts:
+        return []
+    now = clock.now()
+    with transaction.atomic():
+        DeletedPost.objects.bulk_create(
+            [DeletedPost(id=post.pk, author=post.author_id, deleted_at=now) for post in posts], ignore_conflicts=True
+        )
+        Post.objects.filter(pk__in=[post.pk for post in posts]).delete()
+    activity.deleted(posts)
+    return [post.pk for post in posts]
 
 
 def subject(post: Post, *, reply_to: str, also: str = "") -> Subject:
@@ -88,6 +110,13 @@ def subject(post: Post, *, reply_to: str, also: str = "") -> Subject:
         is_retweet=post.retweet_of is not None,
         is_quote=post.quote_of is not None,
     )
+
+
+def _typed(draft: Draft, post: Post, people: dict[str, Person]) -> list[Person]:
+    """Whom the author named in so many words: neither themself, nor whom X put in front of the reply."""
+    typed = {name.lower() for name in texts.names(draft.text)} - {post.author.handle_lower}
+    named = {mention["username"].lower() for mention in post.entities.get("mentions", ())}
+    return [people[name] for name in sorted(typed & named)]
 
 
 def _handles(drafts: Iterable[Draft]) -> list[str]:

@@ -53,6 +53,15 @@ SANDBOX_CLIENT_SECRET = _env("SANDBOX_CLIENT_SECRET")
 SANDBOX_REDIRECT_URIS = [uri.strip() for uri in _env("SANDBOX_REDIRECT_URIS").split(",") if uri.strip()]
 SANDBOX_APP_NAME = _env("SANDBOX_APP_NAME", "citisocial")
 
+# The app's API secret (not its OAuth 2.0 client secret): signs what webhooks get. Without it no webhook is taken.
+SANDBOX_CONSUMER_SECRET = _env("SANDBOX_CONSUMER_SECRET")
+# X takes webhooks at https:// without a port only. 1 also takes http and ports, for a site on this machine.
+SANDBOX_WEBHOOK_LOCAL = _env("SANDBOX_WEBHOOK_LOCAL") == "1"
+# The first pause before an event is delivered again; each further one is twice as long, up to a minute.
+SANDBOX_WEBHOOK_RETRY_SECONDS = float(_env("SANDBOX_WEBHOOK_RETRY_SECONDS", "1"))
+# How long a compliance job takes after its ids were uploaded.
+SANDBOX_COMPLIANCE_SECONDS = float(_env("SANDBOX_COMPLIANCE_SECONDS", "0"))
+
 # X sends a blank line at least every 20 seconds.
 SANDBOX_KEEPALIVE_SECONDS = float(_env("SANDBOX_KEEPALIVE_SECONDS", "15"))
 # Which names of fields are accepted: X renamed them in its specification (tweet.fields to post.fields) before its
@@ -61,11 +70,15 @@ SANDBOX_VOCABULARY = _env("SANDBOX_VOCABULARY", "any")
 # X's search shows nothing younger than 30 seconds. 0 keeps demos and tests quick.
 SANDBOX_SEARCH_LAG_SECONDS = float(_env("SANDBOX_SEARCH_LAG_SECONDS", "0"))
 
+# For tests: X's OpenAPI document, which every answer is checked against (conformance.py), and a file for what is wrong.
+SANDBOX_OPENAPI = _env("SANDBOX_OPENAPI")
+SANDBOX_OPENAPI_REPORT = _env("SANDBOX_OPENAPI_REPORT")
+
 DEBUG = _env("SANDBOX_DEBUG") == "1"
 ALLOWED_HOSTS = ["*"] if DEBUG else sorted({urlsplit(SANDBOX_URL).hostname or "localhost", "localhost", "127.0.0.1"})
 
 INSTALLED_APPS = ["django.contrib.staticfiles", "sandbox.apps.SandboxConfig"]
-MIDDLEWARE = ["sandbox.middleware.headers"]
+MIDDLEWARE = ["sandbox.middleware.headers", *(["sandbox.conformance.checked"] if SANDBOX_OPENAPI else [])]
 ROOT_URLCONF = "sandbox.urls"
 ASGI_APPLICATION = "sandbox.asgi.application"
 TEMPLATES = [

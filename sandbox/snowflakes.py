@@ -1,9 +1,10 @@
 """Takes the time and a handle, leaves X's kinds of ids: increasing for posts, steady for people."""
 
 import hashlib
-import time
 from datetime import UTC, datetime
 from threading import Lock
+
+from sandbox import clock
 
 EPOCH_MS = 1288834974657
 MAX_ID = 2**63 - 1
@@ -29,8 +30,15 @@ def next_id() -> int:
     with _lock:
         if _last is None:
             _last = _largest_stored()
-        _last = max((int(time.time() * 1000) - EPOCH_MS) << 22, _last + 1)
+        _last = max((int(clock.epoch() * 1000) - EPOCH_MS) << 22, _last + 1)
         return _last
+
+
+def forget() -> None:
+    """Look again for the largest stored id; for when everything was forgotten."""
+    global _last
+    with _lock:
+        _last = None
 
 
 def person_id(handle: str) -> int:
@@ -40,10 +48,10 @@ def person_id(handle: str) -> int:
 
 
 def _largest_stored() -> int:
-    from sandbox.models import DirectMessage, Post, StreamRule
+    from sandbox.models import DeletedPost, DirectMessage, Post, StreamRule
 
     stored = (
         model.objects.order_by("-id").values_list("id", flat=True).first()
-        for model in (Post, DirectMessage, StreamRule)
+        for model in (Post, DeletedPost, DirectMessage, StreamRule)
     )
     return max((value or 0 for value in stored), default=0)

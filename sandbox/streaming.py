@@ -2,12 +2,16 @@
 
 import asyncio
 import time
+import uuid
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import msgspec
 from django.conf import settings
 
+from sandbox import bill, clock
 from sandbox.models import Post, StreamRule
 from sandbox.rules import Rule, compile_rule
 
@@ -34,6 +38,11 @@ class Reader:
 
     render: Render
     loop: asyncio.AbstractEventLoop
+    client_ip: str = ""
+    id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    connected_at: datetime = field(default_factory=clock.now)
+    disconnected_at: datetime | None = None
+    disconnect_reason: str = ""
     lines: asyncio.Queue[bytes | None] = field(default_factory=asyncio.Queue)
     opened: float = field(default_factory=time.monotonic)
     reading: bool = False
@@ -49,16 +58,27 @@ class Hub:
 
     def __init__(self) -> None:
         self._reader: Reader | None = None
+        self.history: deque[Reader] = deque(maxlen=100)  # newest first, the open one included
 
-    def open(self, render: Render) -> Reader | None:
+    def open(self, render: Render, client_ip: str = "") -> Reader | None:
         """A reader, or None when the one connection is taken."""
-        if self._reader is not None and not self._reader.lost:
-            return None
-        self._reader = Reader(render=render, loop=asyncio.get_running_loop())
+        if self._reader is not None:
+            if not self._reader.lost:
+                return None
+            self.close(self._reader)
+        self._reader = Reader(render=render, loop=asyncio.get_running_loop(), client_ip=client_ip)
+        self.history.appendleft(self._reader)
         return self._reader
 
-    def close(self, reader: Reader) -> None:
+    @property
+    def current(self) -> Reader | None:
+        """The open connection."""
+        return self._reader
+
+    def close(self, reader: Reader, reason: str = "client disconnected") -> None:
         """Free the connection."""
+        if reader.disconnected_at is None:
+            reader.disconnected_at, reader.disconnect_reason = clock.now(), reason
         if self._reader is reader:
             self._reader = None
 
@@ -68,21 +88,36 @@ class Hub:
         if reader is None or not matched:
             return
         lines = b""
+        charges: list[bill.Thing] = []
         for (_, rules), line in zip(matched, reader.render([post for post, _ in matched]), strict=True):
             line["matching_rules"] = [{"id": str(number), "tag": tag} for number, tag in rules]
             lines += msgspec.json.encode(line) + b"\r\n"
+            charges += bill.of_object(line)
         reader.loop.call_soon_threadsafe(self._deliver, reader, lines)
+        bill.charge(charges)
 
-    def drop(self) -> None:
-        """End the open connection from here; its reader gets the clean end of the answer."""
+    def drop(self, reason: str = "ended by X") -> str | None:
+        """End the open connection from here; its reader gets the clean end of the answer. Returns its id."""
+        if (reader := self._reader) is None:
+            return None
+        self.close(reader, reason)
+        reader.loop.call_soon_threadsafe(reader.lines.put_nowait, None)
+        return reader.id
+
+    def forget(self) -> None:
+        """End the open connection and forget the earlier ones."""
+        self.drop()
+        self.history.clear()
+
+    def nudge(self) -> None:
+        """Let the open connection send nothing, at once: what waits at the edge for its next line acts then."""
         if (reader := self._reader) is not None:
-            self._reader = None
-            reader.loop.call_soon_threadsafe(reader.lines.put_nowait, None)
+            reader.loop.call_soon_threadsafe(reader.lines.put_nowait, b"")
 
     def _deliver(self, reader: Reader, lines: bytes) -> None:
         if reader.lines.qsize() >= MAX_WAITING:
             reader.lines.put_nowait(None)
-            self.close(reader)
+            self.close(reader, "fell behind")
         else:
             reader.lines.put_nowait(lines)
 

@@ -3,6 +3,8 @@
 import hashlib
 import re
 from dataclasses import dataclass
+from html import escape
+from itertools import accumulate
 from typing import Any
 
 from twitter_text import parse_tweet
@@ -16,6 +18,7 @@ URL = re.compile(
 HANDLE = re.compile(r"(?<![A-Za-z0-9_!#$%&*@＠])[@＠]([A-Za-z0-9_]{1,20})(?![A-Za-z0-9_@＠À-ÖØ-öø-ɏ]|://)")
 HASHTAG = re.compile(r"(?<![\w&/])[#＃](\w*[^\W\d_]\w*)")
 CASHTAG = re.compile(r"(?<!\S)\$([A-Za-z]{1,6}(?:[._][A-Za-z]{1,2})?)(?![\w$])")
+HTML = re.compile("[&<>]")
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 MAX_WEIGHT = 280
 
@@ -64,6 +67,18 @@ def wire(text: str) -> tuple[str, Entities]:
         if found_here:
             entities[kind] = found_here
     return wired, entities
+
+
+def escaped(text: str, entities: Entities) -> tuple[str, Entities]:
+    """A wire text as X sends it, with &, < and > as HTML entities; its entities point into the escaped text."""
+    if not HTML.search(text):
+        return text, entities
+    grown = list(accumulate((len(escape(sign, quote=False)) for sign in text), initial=0))
+    moved = {
+        kind: [each | {"start": grown[each["start"]], "end": grown[each["end"]]} for each in found]
+        for kind, found in entities.items()
+    }
+    return escape(text, quote=False), moved
 
 
 def short_url(url: str) -> str:

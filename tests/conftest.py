@@ -2,19 +2,58 @@
 
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import redis
+from _pytest.terminal import TerminalReporter
 
 from tests import servers
 
 crews: list[servers.Crew] = []
+X_DOCUMENT = Path("x_api_wire", "openapi.json.gz")  # X's own description of its API, of the shared data
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """The controller (or the only process) starts the servers; workers find them by the environment."""
     if servers.worker() == "main" and not config.option.collectonly:
         crews.append(servers.open_house())
+        # Every sandbox that a test starts inherits this, and checks all it answers.
+        if (document := x_document()).is_file():
+            os.environ["SANDBOX_OPENAPI"] = str(document)
+            os.environ["SANDBOX_OPENAPI_REPORT"] = str(servers.home() / "x-report")
+
+
+def x_document() -> Path:
+    """Where X's OpenAPI document is, if it is here."""
+    return Path(os.environ.get("CITISOCIAL_DATA", servers.ROOT.parent / "shared" / "data")) / X_DOCUMENT
+
+
+def x_report() -> list[str]:
+    """What sandboxes answered that X's document does not allow."""
+    report = Path(os.environ.get("SANDBOX_OPENAPI_REPORT", ""))
+    return sorted(set(report.read_text(encoding="utf-8").splitlines())) if report.is_file() else []
+
+
+def pytest_report_header() -> list[str]:
+    """Said aloud, because what is not checked looks like what is."""
+    if x_document().is_file():
+        return []
+    return [f"x: the sandbox's answers are not checked: {X_DOCUMENT} is not here (CITISOCIAL_DATA names its folder)"]
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A sandbox's wrong answer fails the run, whatever the test made of it."""
+    if servers.worker() == "main" and x_report():
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
+    """The wrong answers, each once."""
+    if wrong := x_report():
+        terminalreporter.section("not as X's document says", red=True)
+        for line in wrong:
+            terminalreporter.line(line)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -3,6 +3,6 @@
 States are never form fields here: there is one writer for each, and it is not the admin.
 """
 
-from conversations.admin import brand, cases, dashboard, mentions, outgoing, surveys, trail
+from conversations.admin import brand, budget, cases, dashboard, mentions, outgoing, surveys, trail
 
-__all__ = ["brand", "cases", "dashboard", "mentions", "outgoing", "surveys", "trail"]
+__all__ = ["brand", "budget", "cases", "dashboard", "mentions", "outgoing", "surveys", "trail"]

@@ -17,13 +17,13 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
-from unfold.admin import TabularInline
 
 from accounts.models import User
 from conversations import metrics, outreach
+from conversations.admin.channels import Channels
 from conversations.admin.listing import Changeable, column
 from conversations.errors import ConversationError
-from conversations.models import Brand, BrandAccount, Cursor, ListeningRule, ReplyTemplate, SendingStop
+from conversations.models import Brand, BrandAccount, ListeningRule, ReplyTemplate, SendingStop
 
 
 class StopForm(forms.Form):
@@ -112,35 +112,27 @@ class BrandAdmin(Changeable):
         return ("stopped", say("stopped")) if stopped else ("on", say("on"))
 
 
-class CursorInline(TabularInline):
-    """How far each way in has been read."""
-
-    model = Cursor
-    extra = 0
-    fields = ("way", "since_id")
-    readonly_fields = fields
-    can_delete = False
-    verbose_name_plural = _("ways in")
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
 @admin.register(BrandAccount)
-class BrandAccountAdmin(Changeable):
+class BrandAccountAdmin(Channels):
     """The handles of a brand, each with its purpose and the team that answers."""
 
     list_display = ("handle", "network", "purpose", "team", "active", "is_connected", "tokens_expire_at")
     list_filter = ("brand", "network", "purpose", "active")
     related = ("brand", "team")
     ordering = ("brand", "pk")
-    inlines = (CursorInline,)
     fieldsets = (
-        (None, {"fields": ("handle", "brand", "network", "external_id", "purpose", "team", "active")}),
-        (_("Connection"), {"fields": ("is_connected", "tokens_expire_at", "sending_paused_until")}),
+        (None, {"fields": ("handle", "brand", "network", "external_id", "purpose", "team", "active", "owns_app")}),
+        (
+            _("Connection"),
+            {
+                "fields": (
+                    ("is_connected", "connected_at"),
+                    ("tokens_expire_at", "refused_at"),
+                    "scopes",
+                    "sending_paused_until",
+                )
+            },
+        ),
     )
     readonly_fields = (
         "handle",
@@ -148,12 +140,24 @@ class BrandAccountAdmin(Changeable):
         "network",
         "external_id",
         "is_connected",
+        "connected_at",
+        "refused_at",
+        "scopes",
         "tokens_expire_at",
         "sending_paused_until",
     )
+    change_form_outer_before_template: Any = "admin/account_connection.html"
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False  # an account comes with its tokens, by connecting it at the network
+    def get_urls(self) -> list[URLPattern]:
+        """Beside the usual pages: connecting, and how all ways in are doing."""
+        return [*self.connecting_urls(), *self.channel_urls(), *super().get_urls()]
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The account, with the buttons of its connection above."""
+        more = {"may_connect": self.has_change_permission(request), "show_save_and_add_another": False}
+        return super().change_view(request, object_id, form_url, more | (extra_context or {}))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[BrandAccount]:
         """Without the sealed tokens, only whether there are any."""

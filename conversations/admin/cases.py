@@ -22,7 +22,7 @@ from unfold.widgets import UnfoldAdminSelectWidget
 
 from accounts.models import Agent, User
 from citisocial.clock import now
-from conversations import assignment, cases, metrics, outbox, timeline
+from conversations import assignment, cases, eligibility, metrics, outbox, timeline
 from conversations.admin.listing import Shown, by_author, column
 from conversations.audit import VERBS
 from conversations.errors import ConversationError
@@ -114,7 +114,18 @@ class CaseAdmin(Shown):
     change_form_outer_before_template: Any = "admin/case_acts.html"
     change_form_outer_after_template: Any = "admin/case_story.html"
     fieldsets = (
-        (None, {"fields": (("by", "customer"), ("status", "move"), ("agent", "language"), ("topic", "brand"))}),
+        (
+            None,
+            {
+                "fields": (
+                    ("by", "customer"),
+                    ("status", "move"),
+                    ("agent", "language"),
+                    ("topic", "brand"),
+                    "may_be_sent",
+                )
+            },
+        ),
         (
             _("Times"),
             {
@@ -216,6 +227,14 @@ class CaseAdmin(Shown):
     @column(_("by"))
     def by(self, case: Case) -> str:
         return f"@{case.author.handle}"
+
+    @column(_("what may be sent"))
+    def may_be_sent(self, case: Case) -> str:
+        """As the agent reads it beside the composer; a request to stop before everything else."""
+        may = eligibility.of(case)
+        if may.opted_out or may.dm.why == may.reply.why:
+            return may.opted_out or may.dm.why
+        return f"{say('Direct message')}: {may.dm.why} {say('Public reply')}: {may.reply.why}"
 
     @column(
         _("status"),

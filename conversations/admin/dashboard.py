@@ -1,4 +1,4 @@
-"""Takes the day's figures, leaves the admin's first page: every figure a link to its rows, the plot drawn as SVG."""
+"""Takes the day's figures, leaves the admin's first page: every figure a link to its rows."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,13 +12,10 @@ from django.utils.timezone import localtime as local
 from django.utils.translation import gettext as say
 
 from conversations import metrics
+from conversations.admin import budget, channels, plots
 from conversations.admin.mentions import in_words
 
 admin.site.index_template = "admin/dashboard.html"
-
-# The plot's frame, in the units of its viewBox.
-LEFT, RIGHT, TOP, BOTTOM = 40, 584, 16, 180
-LINES = 4  # above the zero line
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,39 +26,6 @@ class Figure:
     value: str
     note: str
     url: str
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """A line across the plot with its number, or an hour below it."""
-
-    at: int
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Curve:
-    """One series: its points as SVG wants them, where it ends, and how it is called there."""
-
-    name: str
-    kind: str
-    points: str
-    end_x: int
-    end_y: int
-    label_y: int
-    last: int
-
-
-@dataclass(frozen=True, slots=True)
-class Plot:
-    """All that the template draws; `summary` says the same in one sentence."""
-
-    rows: tuple[metrics.Hour, ...]
-    marks: tuple[Mark, ...]
-    hours: tuple[Mark, ...]
-    curves: tuple[Curve, ...]
-    area: str
-    summary: str
 
 
 def site_context(request: HttpRequest) -> dict[str, Any]:
@@ -76,7 +40,7 @@ def show(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """What the first page shows; only to those who may see cases."""
     if not request.user.has_perm("conversations.view_case"):
         raise PermissionDenied
-    today = metrics.today()
+    today, hours = metrics.today(), metrics.by_hour()
     return context | {
         "title": say("Today"),
         "date": date_format(local(today.at), "l j F, H:i"),
@@ -91,7 +55,10 @@ def show(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
             for reason in today.ignored
         ],
         "steps": steps(today),
-        "plot": plot(metrics.by_hour()),
+        "hours": hours,
+        "plot": plot(hours),
+        "channels": channels.summary(),
+        "spending": budget.summary(),
         "desks": metrics.desks(),
         "switches": metrics.sending(),
         "may_supervise": request.user.has_perm("conversations.change_case"),
@@ -169,45 +136,19 @@ def how_long(today: metrics.Today) -> str:
     return say("%(minutes)s min") % {"minutes": minutes}
 
 
-def plot(rows: tuple[metrics.Hour, ...]) -> Plot:
-    """The last 24 hours as lines: positions are attributes, colours are classes."""
+def plot(rows: tuple[metrics.Hour, ...]) -> plots.Plot:
+    """The last 24 hours as lines."""
     posts, cases = [row.posts for row in rows], [row.cases for row in rows]
-    top = _round_up(max([*posts, *cases, LINES]))
-    xs = [round(LEFT + (RIGHT - LEFT) * index / (len(rows) - 1)) for index in range(len(rows))]
-
-    def y(value: int) -> int:
-        return round(BOTTOM - (BOTTOM - TOP) * value / top)
-
-    def curve(name: str, kind: str, values: list[int], label_y: int) -> Curve:
-        points = " ".join(f"{x},{y(value)}" for x, value in zip(xs, values, strict=True))
-        return Curve(name, kind, points, xs[-1], y(values[-1]), label_y, values[-1])
-
-    upper, lower = y(posts[-1]), y(cases[-1])
-    if abs(upper - lower) < 16:  # two labels on one line cannot be read
-        lower = upper + 16 if posts[-1] >= cases[-1] else upper - 16
-    lines = (curve(say("Posts"), "1", posts, upper + 4), curve(say("Cases"), "2", cases, lower + 4))
-    spread = list(zip(xs, rows, strict=True))[:-1][:: len(rows) // 6]
+    spread = list(enumerate(rows))[:-1][:: len(rows) // 6]
     busiest = max(rows, key=lambda row: row.posts)
     values = {"posts": sum(posts), "cases": sum(cases), "most": busiest.posts, "hour": f"{local(busiest.until):%H:%M}"}
-    return Plot(
-        rows=rows,
-        marks=tuple(Mark(y(top * step // LINES), f"{top * step // LINES:,}") for step in range(LINES + 1)),
-        hours=(*(Mark(x, f"{local(row.until):%H:%M}") for x, row in spread), Mark(xs[-1], say("now"))),
-        curves=lines,
-        area=f"{LEFT},{BOTTOM} {lines[0].points} {xs[-1]},{BOTTOM}",
+    return plots.draw(
+        [plots.Series(say("Posts"), posts, f"{posts[-1]}"), plots.Series(say("Cases"), cases, f"{cases[-1]}")],
+        [*((index, f"{local(row.until):%H:%M}") for index, row in spread), (len(rows) - 1, say("now"))],
+        title=say("Posts and cases per hour, the last 24 hours"),
         summary=say("%(posts)s posts and %(cases)s cases; the most posts, %(most)s, in the hour until %(hour)s.")
         % values,
     )
-
-
-def _round_up(value: int) -> int:
-    """The next number that four lines divide evenly: 4, 8, 20, 40, 80, 200, …"""
-    step = 1
-    while True:
-        for factor in (1, 2, 5):
-            if LINES * factor * step >= value:
-                return LINES * factor * step
-        step *= 10
 
 
 def _rows(model: str, query: str) -> str:

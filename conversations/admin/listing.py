@@ -3,9 +3,11 @@
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, TypeVar
 
+from django import forms
 from django.contrib import admin
+from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Field, Model, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
@@ -14,6 +16,7 @@ from unfold.decorators import display
 
 from citisocial.clock import now
 from conversations import metrics
+from conversations.masking import mask
 from conversations.models import Author
 
 MOST = 1000  # rows that can be paged to; what lies behind them is found by a filter or a search
@@ -114,6 +117,16 @@ class Shown(Listed):
 class Changeable(Listed):
     """Rows that supervisors edit where their group may, and that nobody deletes from a list."""
 
+    def formfield_for_dbfield(self, db_field: "Field[Any, Any]", request: HttpRequest, **kwargs: Any) -> Any:
+        """Nothing that is typed here may hold a card's number or the like: it would be kept, and shown to many.
+
+        Any: unfold's annotation names the wrong kind of field.
+        """
+        field: Any = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if isinstance(field, forms.CharField):
+            field.validators.append(nothing_private)
+        return field
+
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
 
@@ -131,6 +144,13 @@ class Posted(admin.SimpleListFilter):
         if self.value() == "today":
             return queryset.filter(posted_at__gte=metrics.day_start(now()))
         return queryset
+
+
+def nothing_private(typed: Any) -> None:
+    """ValidationError for a text, or a list of them, with a private detail in it."""
+    texts = typed if isinstance(typed, list) else [typed]
+    if any(mask(str(text)).found for text in texts):
+        raise ValidationError(_("This looks like a card or account number. Take it out: what is typed here is kept."))
 
 
 def by_author(term: str, path: str = "author") -> Q:

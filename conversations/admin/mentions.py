@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from conversations import triage
 from conversations.admin.listing import Posted, Shown, by_author, column
+from conversations.mentions import instead
 from conversations.models import Author, Mention
 
 LINE = 110  # characters of a text in a list
@@ -48,7 +49,7 @@ class MentionAdmin(Shown):
     related = ("author", "case", "brand")
     fieldsets = (
         (None, {"fields": ("text", "by", "kind", "language", "masked", "posted_at", "page")}),
-        (_("What became of it"), {"fields": ("state", "why", "spoke", "triaged_at", "case")}),
+        (_("What became of it"), {"fields": ("state", "why", "spoke", "triaged_at", "deleted_at", "case")}),
         (_("How it came"), {"fields": ("brand", "named", "network", "external_id", "ways", "matched", "ingested_at")}),
         (_("Where it stands"), {"fields": ("conversation_id", "in_reply_to", "in_reply_to_author", "is_retweet")}),
     )
@@ -59,7 +60,7 @@ class MentionAdmin(Shown):
 
     @column(_("text"))
     def said(self, mention: Mention) -> str:
-        return truncatechars(mention.text, LINE)
+        return instead(mention.kind, mention.state, mention.network) or truncatechars(mention.text, LINE)
 
     @column(_("by"))
     def by(self, mention: Mention) -> str:
@@ -89,15 +90,28 @@ class MentionAdmin(Shown):
         return ", ".join(str(account) for account in mention.accounts.all())
 
 
+class AskedToStop(admin.SimpleListFilter):
+    """Who wrote STOP. Nothing is sent to them until they write START; nobody here can change that."""
+
+    title = _("asked us to stop")
+    parameter_name = "stopped"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("yes", _("Asked us to stop"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Author]) -> QuerySet[Author]:
+        return queryset.exclude(opted_out_at=None) if self.value() == "yes" else queryset
+
+
 @admin.register(Author)
 class AuthorAdmin(Shown):
     """People on a network, known by the network's number; what they are called may change."""
 
-    list_display = ("handle", "name", "network", "external_id", "receives_dm", "first_seen_at")
-    list_filter = ("receives_dm",)
+    list_display = ("handle", "name", "network", "external_id", "receives_dm", "opted_out_at", "first_seen_at")
+    list_filter = ("receives_dm", AskedToStop)
     search_fields = ("handle",)
     search_help_text = _("A handle or its beginning, or the whole number of an account")
-    fields = ("handle", "name", "network", "external_id", "receives_dm", "first_seen_at")
+    fields = ("handle", "name", "network", "external_id", "receives_dm", "asked_at", "opted_out_at", "first_seen_at")
 
     def find(self, term: str) -> Q:
         """A whole account number, or the beginning of a handle."""

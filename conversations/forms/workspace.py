@@ -9,9 +9,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.models import Agent
+from conversations.eligibility import Eligibility
 from conversations.errors import BadText
 from conversations.models import Brand, Case, ReplyTemplate
-from conversations.outreach import Reach
 
 # The longest that any network takes; each audience's own limit is checked by the domain, which knows it.
 LONGEST = 10_000
@@ -81,11 +81,11 @@ class Audience:
     chosen: bool = False
 
 
-def audiences(case: Case, reach: Reach, *, wish: str = "") -> list[Audience]:
+def audiences(case: Case, may: Eligibility, *, stopped: bool, wish: str = "") -> list[Audience]:
     """Secure chat, direct message, public reply, in this order; `wish` is chosen if it is open, else the first open."""
     handle = case.author.handle
     name = case.customer.name.split(" ")[0] if case.customer else f"@{handle}"
-    held = _("Sending is stopped. Secure chat goes on.") if reach.stopped else ""
+    held = _("Sending is stopped. Secure chat goes on.") if stopped else ""
     rows = [
         Audience(
             value="secure",
@@ -98,16 +98,16 @@ def audiences(case: Case, reach: Reach, *, wish: str = "") -> list[Audience]:
         Audience(
             value="dm",
             icon="envelope",
-            open=reach.dm and not held,
-            why=held or reach.dm_why,
+            open=may.dm.ok and not held,
+            why=held or may.dm.why,
             readers=_("To @%(handle)s on X. No account details here: X is not the bank") % {"handle": handle},
             limit=LONGEST,
         ),
         Audience(
             value="public",
             icon="megaphone",
-            open=reach.reply and not held,
-            why=held or reach.reply_why,
+            open=may.reply.ok and not held,
+            why=held or may.reply.why,
             readers=_("Everyone on X can read this"),
             limit=280,
         ),

@@ -10,6 +10,7 @@ class Person(NamedTuple):
     name: str
     accepts_dm: bool = True
     verified: bool = False
+    owns_app: bool = False  # the developer app is theirs: X then charges their mentions a fifth
 
 
 DEMO_PASSWORD = "walk-the-talk"  # noqa: S105 -- known to everybody: `./run` prints it, and binds to this machine only
@@ -88,7 +89,7 @@ AGENTS = [
 CUSTOMERS = [("maria", "Maria Moreno"), ("jorge", "Jorge Prado"), ("dee", "Dee Turner")]
 
 PEOPLE = [
-    Person("AskCiti", "Citi Customer Service", verified=True),
+    Person("AskCiti", "Citi Customer Service", verified=True, owns_app=True),
     Person("Citi", "Citi", verified=True),
     Person("Citibank", "Citibank", verified=True),
     Person("maria_m", "Maria Moreno"),

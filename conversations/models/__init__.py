@@ -2,6 +2,7 @@
 
 from conversations.models.brand import Brand, BrandAccount, Cursor, ListeningRule, ReplyTemplate
 from conversations.models.case import AuditEvent, Case
+from conversations.models.listening import Budget, Charge, ComplianceJob, PushedEvent, Usage
 from conversations.models.mention import Author, Mention, Naming
 from conversations.models.message import Message
 from conversations.models.outgoing import Invitation, Mismatch, Outgoing, SendingStop
@@ -12,7 +13,10 @@ __all__ = [
     "Author",
     "Brand",
     "BrandAccount",
+    "Budget",
     "Case",
+    "Charge",
+    "ComplianceJob",
     "Cursor",
     "Invitation",
     "ListeningRule",
@@ -21,7 +25,9 @@ __all__ = [
     "Mismatch",
     "Naming",
     "Outgoing",
+    "PushedEvent",
     "ReplyTemplate",
     "SendingStop",
     "Survey",
+    "Usage",
 ]

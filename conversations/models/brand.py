@@ -40,6 +40,16 @@ class BrandAccount(models.Model):
     tokens_expire_at = models.DateTimeField(null=True, blank=True)
     refresh_claimed_at = models.DateTimeField(null=True, editable=False)
     sending_paused_until = models.DateTimeField(null=True, blank=True, help_text="Set when the network says: too many.")
+    scopes = models.CharField(
+        max_length=300, blank=True, editable=False, help_text="What the account allowed us to do."
+    )
+    connected_at = models.DateTimeField(null=True, editable=False)
+    refused_at = models.DateTimeField(
+        null=True, editable=False, help_text="Since when the network refuses our tokens: connect the account again."
+    )
+    owns_app = models.BooleanField(
+        default=False, help_text="The developer app belongs to this account: X then charges its mentions a fifth."
+    )
 
     class Meta:
         constraints = [
@@ -70,15 +80,25 @@ class ListeningRule(models.Model):
 
 
 class Cursor(models.Model):
-    """How far one way in has been read; moved only in the transaction that stores what was read."""
+    """One way in: how far it has been read, and how it is doing. Written by `conversations.ways` alone.
+
+    `since_id` moves only in the transaction that stores what was read; push ways (stream, activity) have none.
+    """
 
     account = models.ForeignKey(BrandAccount, on_delete=models.CASCADE, related_name="cursors")
-    way = models.CharField(max_length=60, help_text="mentions, dm, or search:<rule tag>")
-    since_id = models.CharField(max_length=32)
+    way = models.CharField(max_length=60, help_text="mentions, dm, search:<rule tag>, stream or activity")
+    since_id = models.CharField(max_length=32, default="0")
     asked_at = models.DateTimeField(null=True, help_text="When it was asked last.")
     paused_until = models.DateTimeField(null=True, help_text="Set when the network says: too many.")
     window_at = models.DateTimeField(help_text="Start of the 15 minutes in which `reads` are counted.")
     reads = models.PositiveSmallIntegerField(default=0)
+    succeeded_at = models.DateTimeField(
+        null=True, help_text="When the network last answered, or the stream last spoke."
+    )
+    heard_at = models.DateTimeField(null=True, help_text="When it last delivered anything.")
+    lag_ms = models.PositiveIntegerField(null=True, help_text="From written to stored, of the newest thing delivered.")
+    failing_since = models.DateTimeField(null=True, help_text="The first failure since the last success.")
+    error = models.CharField(max_length=300, blank=True, help_text="What went wrong, in words; empty when all is well.")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["account", "way"], name="cursor_once")]

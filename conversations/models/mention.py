@@ -14,6 +14,10 @@ class Author(models.Model):
     handle = models.CharField(max_length=50)
     name = models.CharField(max_length=100, blank=True)
     receives_dm = models.BooleanField(null=True, help_text="What the network says; empty: not known.")
+    asked_at = models.DateTimeField(null=True, help_text="When the network was asked whether we may write to them.")
+    opted_out_at = models.DateTimeField(
+        null=True, help_text="They asked us to stop; nothing goes out until they START."
+    )
     first_seen_at = models.DateTimeField()
 
     class Meta:
@@ -29,6 +33,7 @@ class Mention(models.Model):
     class Kind(models.TextChoices):
         POST = "post", "Post"
         DM = "dm", "Direct message"
+        OPAQUE = "opaque", "Encrypted message"  # only that it came: its words can be read on the network alone
 
     class State(models.TextChoices):
         NEW = "NEW", "New"
@@ -40,7 +45,7 @@ class Mention(models.Model):
     author = models.ForeignKey(Author, on_delete=models.PROTECT, related_name="mentions")
     network = models.CharField(max_length=20)
     external_id = models.CharField(max_length=32)
-    kind = models.CharField(max_length=4, choices=Kind, default=Kind.POST)
+    kind = models.CharField(max_length=6, choices=Kind, default=Kind.POST)
     text = models.TextField()
     masked = models.PositiveSmallIntegerField(default=0, help_text="Private details taken out before storing.")
     language = models.CharField(max_length=8, blank=True)
@@ -58,6 +63,7 @@ class Mention(models.Model):
     reason = models.CharField(max_length=40, blank=True, help_text="Why it was ignored, by name.")
     because = models.JSONField(default=list, help_text="Every rule that spoke, in order.")
     triaged_at = models.DateTimeField(null=True)
+    deleted_at = models.DateTimeField(null=True, help_text="When the network told us; the words went with it.")
     case = models.ForeignKey("conversations.Case", on_delete=models.PROTECT, null=True, related_name="mentions")
 
     class Meta:

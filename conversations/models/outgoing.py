@@ -67,6 +67,12 @@ class Outgoing(models.Model):
             models.UniqueConstraint(
                 fields=["account", "external_id"], condition=~Q(external_id=""), name="outgoing_sent_once"
             ),
+            # The ledger of replies: the network's rules allow one public answer to one post.
+            models.UniqueConstraint(
+                fields=["answers"],
+                condition=Q(kind="reply") & ~Q(delivery__in=["FAILED", "CANCELLED"]),
+                name="outgoing_one_reply_to_a_post",
+            ),
         ]
         indexes = [
             models.Index(fields=["leaves_at"], condition=Q(delivery="QUEUED"), name="outgoing_queue"),

@@ -1,11 +1,14 @@
 """Takes nothing, leaves the words in which every network speaks to the walk: dataclasses and one protocol."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol
 
-PostKind = Literal["post", "dm"]
+from conversations.networks.errors import NetworkError
+
+PostKind = Literal["post", "dm", "opaque"]  # opaque: an encrypted message, of which only that it came is known
+EventKind = Literal["post", "message", "opaque", "deleted", "revoked", "other"]
 TextKind = Literal["dm", "reply"]
 
 # Texts and tokens stay out of repr(): a log line or a traceback that shows an object must not show a
@@ -46,6 +49,48 @@ class Post:
 
 
 @dataclass(frozen=True, slots=True)
+class Charge:
+    """One thing that the network charges for; the same resource and id again on the same UTC day costs nothing.
+
+    1,000,000 micros are one US dollar. `call` says what it was read or written for: mentions, search, stream,
+    activity, dm, read_back, users, send.
+    """
+
+    resource: str
+    external_id: str
+    micros: int
+    call: str
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What came together on the stream; without posts it only says that the stream is alive."""
+
+    posts: tuple[Post, ...]
+    charges: tuple[Charge, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that the network pushed. `account_id` is which of our accounts it was subscribed for."""
+
+    event_id: str
+    account_id: str
+    kind: EventKind
+    post: Post | None = None  # of kind post, message and opaque
+    external_id: str = ""  # of the post that was deleted
+    charges: tuple[Charge, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ComplianceOrder:
+    """A question about posts that is open at the network; the address to name them at is as good as a key."""
+
+    external_id: str
+    upload_url: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """One page of posts, newest first.
 
@@ -64,13 +109,15 @@ class Account:
     external_id: str
     handle: str
     access_token: str = field(repr=False)
+    owns_app: bool = False  # the developer app is this account's: the network may charge less
 
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
     access_token: str = field(repr=False)
     refresh_token: str | None = field(repr=False)
-    expires_at: datetime  # aware
+    expires_in: int = 7200  # seconds, from the answer on; the database's clock says until when
+    scopes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,17 +145,33 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class Keepalive:
-    """The stream is alive and has nothing to say."""
-
-
-@dataclass(frozen=True, slots=True)
 class Measure:
     """A text's length as the network counts it."""
 
     used: int
     limit: int
     valid: bool
+
+
+class Matcher(Protocol):
+    """Says of a text which of our rules it satisfies."""
+
+    def tags(self, text: str) -> tuple[str, ...]:
+        """Their tags; none: it is not for us."""
+
+
+class Feed(Protocol):
+    """Reads lines in the network's own format, from wherever they come."""
+
+    lines: int  # read so far, empty ones included
+    bad_lines: int  # of those, the ones that could not be read
+    bad: list[int]  # the numbers of the first thousand of them
+
+    def feed(self, chunk: bytes) -> Heard:
+        """The posts for us in the lines that these bytes complete."""
+
+    def end(self) -> Heard:
+        """Those in what is left when no more bytes come."""
 
 
 class Network(Protocol):
@@ -131,8 +194,13 @@ class Network(Protocol):
     def send_direct_message(self, account: Account, *, recipient_id: str, text: str) -> Sent:
         """Send once. On Undetermined, look in sent_direct_messages before sending again."""
 
-    def reply(self, account: Account, *, in_reply_to: str, text: str, message_button: bool) -> Sent:
-        """Answer a post in public, once; `message_button` adds a button that lets the reader write to us."""
+    def reply(
+        self, account: Account, *, in_reply_to: str, text: str, message_button: bool, summoned: bool = True
+    ) -> Sent:
+        """Answer a post in public, once; `message_button` adds a button that lets the reader write to us.
+
+        `summoned`: the post named us, which the network may charge less.
+        """
 
     def sent_direct_messages(self, account: Account, *, recipient_id: str) -> list[SentMessage]:
         """Read-back: what the account sent to a person, newest first."""
@@ -143,8 +211,59 @@ class Network(Protocol):
     def set_rules(self, rules: Sequence[Rule]) -> None:
         """Make the stream's rules exactly these. Safe to repeat."""
 
-    def stream(self) -> AsyncIterator[Post | Keepalive]:
-        """Posts as they are written, for ever; reconnects by itself. Duplicates and gaps are possible."""
+    def stream(
+        self, terms: Matcher | None = None, *, troubled: Callable[[NetworkError], None] | None = None
+    ) -> AsyncIterator[Heard]:
+        """What is written, for ever, chunk by chunk; reconnects by itself. Duplicates and gaps are possible.
+
+        What the network did not filter itself is kept only when `terms` says so. `troubled` is told, at once and
+        without waiting for it, whenever the connection ended.
+        """
+
+    def feed(self, terms: Matcher | None = None) -> Feed:
+        """A reader of the same lines from elsewhere: an archive, a firehose."""
+
+    def free_stream(self) -> None:
+        """Give up every open stream connection of ours: one whose owner died may still hold the only slot."""
+
+    def introduce(self, account: Account, ids: Sequence[str]) -> list[Author]:
+        """Up to 100 people by id, asked as the account, to whom the network says whether they take its messages."""
+
+    def whoami(self, access_token: str) -> Author:
+        """Whose token this is."""
+
+    def authorize_url(self, *, state: str, challenge: str, redirect_uri: str) -> str:
+        """Where a person lets us act as one of the brand's accounts."""
+
+    def exchange(self, code: str, *, verifier: str, redirect_uri: str) -> Tokens:
+        """The tokens for what was allowed there."""
+
+    def revoke(self, token: str) -> None:
+        """Give up a token, and with it what was allowed; safe to repeat."""
+
+    def check_app(self) -> None:
+        """Raise what is wrong with the app's own credentials, if anything is; free of charge."""
+
+    def answer_challenge(self, token: str) -> str:
+        """The proof that the webhook is ours; Refused("invalid") unless the token has the shape of a challenge."""
+
+    def open_envelope(self, body: bytes, signature: str) -> tuple[Event, ...]:
+        """What was pushed; Forged unless the network signed these very bytes."""
+
+    def keep_webhook(self, url: str) -> str:
+        """The id of our one webhook: made, or checked again by the network, where that is needed."""
+
+    def keep_subscriptions(self, account: Account, *, webhook_id: str) -> int:
+        """Make those of the account's subscriptions that are missing; how many were."""
+
+    def begin_compliance(self) -> ComplianceOrder:
+        """Open a question about posts that may be gone."""
+
+    def name_posts(self, order: ComplianceOrder, ids: Sequence[str]) -> None:
+        """Say which posts the question is about."""
+
+    def deleted_posts(self, external_id: str) -> list[str] | None:
+        """The answer: those that are gone; None while it is not there yet; Refused("gone") when it never will."""
 
     def refresh(self, refresh_token: str) -> Tokens:
         """New tokens for an account. Store both at once: the old refresh token may be used up."""

@@ -54,5 +54,12 @@ class Undetermined(NetworkError):
     """A write that may have happened (timeout, reset, 5xx): look it up on the network before trying again."""
 
 
+class Forged(NetworkError):
+    """Something was pushed to us that the network did not sign: nothing of it may be believed."""
+
+    def __init__(self) -> None:
+        super().__init__("This was not signed by the network.", permanent=True)
+
+
 class Unavailable(NetworkError):
     """A read that failed or made no sense; may be tried again."""

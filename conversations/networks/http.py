@@ -35,6 +35,7 @@ class Http:
 
     def __init__(self, base_url: str, *, timeout: float = 10.0, transport: httpx.BaseTransport | None = None) -> None:
         self.host = urlsplit(base_url).netloc
+        self._origin = urlsplit(base_url)[:2]
         self._client = httpx.Client(
             base_url=base_url,
             timeout=timeout,
@@ -56,9 +57,13 @@ class Http:
         params: Mapping[str, str] | None = None,
         json: Any = None,
         form: Mapping[str, str] | None = None,
+        body: bytes | None = None,
         auth: tuple[str, str] | None = None,
     ) -> Answer:
-        """The answer, of whatever status. When the connection broke: Undetermined if it `writes`, else Unavailable."""
+        """The answer, of whatever status; `path` may be a whole URL elsewhere.
+
+        When the connection broke: Undetermined if it `writes`, else Unavailable.
+        """
         try:
             answer = self._client.request(
                 method,
@@ -67,6 +72,7 @@ class Http:
                 params=params,
                 json=json,
                 data=form,
+                content=body,
                 auth=auth or httpx.USE_CLIENT_DEFAULT,
             )
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
@@ -84,6 +90,10 @@ class Http:
                 f"{self.host} did not answer in full ({type(error).__name__}). Wait: it is tried again."
             ) from error
         return Answer(status=answer.status_code, headers=answer.headers, body=answer.content)
+
+    def is_ours(self, url: str) -> bool:
+        """Whether an address is the API's own, so that our tokens may go there."""
+        return urlsplit(url)[:2] == self._origin
 
     def close(self) -> None:
         self._client.close()

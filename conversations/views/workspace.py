@@ -19,12 +19,12 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from accounts.models import Agent
 from citisocial.clock import now
-from conversations import chat, outbox, outreach, permissions
+from conversations import chat, eligibility, outbox, outreach, permissions
 from conversations.errors import ConversationError
 from conversations.events import CaseLine
 from conversations.forms.workspace import SayForm, audiences, checked
 from conversations.inbox import lines
-from conversations.models import Case, ReplyTemplate, Survey
+from conversations.models import BrandAccount, Case, ReplyTemplate, Survey
 from conversations.timeline import hand_off, link_sent, of
 from conversations.views.answers import answering, done, wants_json
 
@@ -186,19 +186,19 @@ def waited(since: datetime, at: datetime) -> str:
 
 def _conversation(case: Case, agent: Agent, draft: Draft) -> dict[str, Any]:
     """The conversation and the context pane."""
-    reach = outreach.reach(case)
+    may, stopped = eligibility.of(case), outreach.stopped(case.brand)
     runs = of(case, reasons=outbox.REASONS)
     walked = hand_off(runs)
-    open_to = audiences(case, reach, wish=draft.audience)
+    open_to = audiences(case, may, stopped=stopped is not None, wish=draft.audience)
     at = now()
     return {
         "case": case,
         "agent": agent,
         "at": at,
         "waited": waited(case.waiting_since, at),
-        "reach": reach,
-        "ticks": [(8 * n, n < reach.dm_left) for n in range(reach.dm_limit)],
-        "few_left": reach.dm_left <= FEW_LEFT,
+        "may": may,
+        "stopped": stopped,
+        **_allowance(may.account),
         "runs": runs,
         "link_sent": link_sent(runs),
         "steps": walked.steps if walked else (),
@@ -213,6 +213,20 @@ def _conversation(case: Case, agent: Agent, draft: Draft) -> dict[str, Any]:
         "undo_seconds": settings.OUTREACH_UNDO_SECONDS,
         "link_hours": settings.INVITATION_HOURS,
         "link_host": settings.LINK_URL.split("://")[-1],
+    }
+
+
+def _allowance(account: BrandAccount | None) -> dict[str, Any]:
+    """How many direct messages the account has left, as numbers and as the small bars; none without an account."""
+    limit = settings.OUTREACH_DM_LIMIT
+    left, free_at = outbox.allowance(account) if account else (0, None)
+    return {
+        "dm_left": left,
+        "dm_limit": limit,
+        "dm_free_at": free_at,
+        "ticks": [(8 * n, n < left) for n in range(limit)],
+        "ticks_width": 8 * limit,
+        "few_left": left <= FEW_LEFT,
     }
 
 

@@ -3,21 +3,22 @@
 The order of the checks is X's as far as it is known: token, kind of token, rate limit, scopes, parameters.
 """
 
+import inspect
 import logging
 import re
 import secrets
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import msgspec
+from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
 
-from sandbox import grants, limits, refusals
+from sandbox import bill, clock, grants, limits, refusals
 from sandbox.api import problems
 from sandbox.api.problems import Problem
 from sandbox.limits import Window
@@ -34,11 +35,16 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What an endpoint answers: JSON, a status, and headers of its own."""
+    """What an endpoint answers: JSON, a status, and headers of its own; and what X charges beyond reading it.
+
+    `owned`: the posts are mentions of the account that owns the app, read by that account.
+    """
 
     body: dict[str, Any]
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
+    charges: tuple[bill.Thing, ...] = ()
+    owned: bool = False
 
 
 @dataclass
@@ -47,6 +53,7 @@ class Call:
 
     request: HttpRequest
     person: Person | None
+    scopes: frozenset[str]
     query: dict[str, str]
 
     @property
@@ -128,7 +135,9 @@ class Call:
             raise problems.invalid("The request body is not valid JSON") from error
 
 
-Endpoint = Callable[..., Answer | HttpResponseBase]
+# One that has to ask somebody else over the network answers later, in the event loop: the database's thread is one.
+Outcome = Answer | HttpResponseBase | Awaitable[Answer]
+Endpoint = Callable[..., Outcome]
 
 
 @dataclass(frozen=True)
@@ -162,38 +171,73 @@ def endpoint(
     return declare
 
 
-def view(**doors: Door) -> Callable[..., HttpResponseBase]:
+@dataclass
+class _Visit:
+    """A request on its way through the door: who it is, and the headers that its answer gets in any case."""
+
+    request: HttpRequest
+    door: Door | None
+    who: str = "nobody"
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.headers |= {
+            "x-transaction-id": secrets.token_hex(8),
+            "api-version": "2.167",
+            "Cache-Control": "no-store",
+        }
+
+    def run(self, path: dict[str, str]) -> Outcome:
+        """Check everything and let the endpoint answer."""
+        if self.door is None:
+            raise problems.plain(405, "Method Not Allowed")
+        self.headers |= _untouched(self.door)
+        self.who, person, scopes = _caller(self.request)
+        _enter(self.door, self.who, person, self.headers)
+        if person is not None and (missing := self.door.scopes - scopes):
+            raise problems.forbidden(why=f"the token lacks the scopes {' '.join(sorted(missing))}")
+        return self.door.run(Call(self.request, person, scopes, _query(self.request, self.door)), **path)
+
+    def answered(self, outcome: Answer | HttpResponseBase) -> HttpResponseBase:
+        """The answer with its headers; what it costs is on the bill before it leaves."""
+        if isinstance(outcome, HttpResponseBase):
+            return _with(outcome, self.headers)
+        assert self.door is not None
+        bill.charge([*bill.of_answer(self.door.name, outcome.body, owned=outcome.owned), *outcome.charges])
+        return json_answer(outcome.body, status=outcome.status, headers=self.headers | outcome.headers)
+
+    def refused(self, error: Exception) -> HttpResponse:
+        """X's refusal; for anything unforeseen the caller gets X's shape and the log the whole story."""
+        if isinstance(error, Problem):
+            refusals.record(error.status, self.request, error.why, who=self.who)
+            status, body = error.status, error.body
+        else:
+            log.error("500 %s %r by %s", self.request.method, self.request.path, self.who, exc_info=error)
+            status, body = 500, problems.plain(500, "Internal Server Error").body
+        return json_answer(body, status=status, headers=self.headers, kind="application/problem+json")
+
+
+def view(**doors: Door) -> Callable[..., Coroutine[Any, Any, HttpResponseBase]]:
     """A Django view for one path: a door per HTTP method."""
 
-    @csrf_exempt
-    def answer(request: HttpRequest, **path: str) -> HttpResponseBase:
-        headers = {"x-transaction-id": secrets.token_hex(8), "api-version": "2.167", "Cache-Control": "no-store"}
-        who = "nobody"
+    def enter(visit: _Visit, path: dict[str, str]) -> HttpResponseBase | Awaitable[Answer]:
         try:
-            door = doors.get(request.method or "")
-            if door is None:
-                raise problems.plain(405, "Method Not Allowed")
-            headers |= _untouched(door)
-            who, person, scopes = _caller(request)
-            _enter(door, who, person, headers)
-            if person is not None and (missing := door.scopes - scopes):
-                raise problems.forbidden(why=f"the token lacks the scopes {' '.join(sorted(missing))}")
-            outcome = door.run(Call(request, person, _query(request, door)), **path)
-            if isinstance(outcome, HttpResponseBase):
-                return _with(outcome, headers)
-            return json_answer(outcome.body, status=outcome.status, headers=headers | outcome.headers)
-        except Problem as problem:
-            refusals.record(problem.status, request, problem.why, who=who)
-            return json_answer(problem.body, status=problem.status, headers=headers, kind="application/problem+json")
-        except Exception:  # the caller gets X's shape, the log the whole story
-            log.exception("500 %s %r by %s", request.method, request.path, who)
-            body = {
-                "title": "Internal Server Error",
-                "detail": "Internal Server Error",
-                "type": "about:blank",
-                "status": 500,
-            }
-            return json_answer(body, status=500, headers=headers, kind="application/problem+json")
+            outcome = visit.run(path)
+            return outcome if inspect.isawaitable(outcome) else visit.answered(outcome)
+        except Exception as error:
+            return visit.refused(error)
+
+    async def wait(visit: _Visit, later: Awaitable[Answer]) -> HttpResponseBase:
+        try:
+            return visit.answered(await later)
+        except Exception as error:
+            return visit.refused(error)
+
+    @csrf_exempt
+    async def answer(request: HttpRequest, **path: str) -> HttpResponseBase:
+        visit = _Visit(request, doors.get(request.method or ""))
+        outcome = await sync_to_async(enter)(visit, path)
+        return await wait(visit, outcome) if inspect.isawaitable(outcome) else outcome
 
     return answer
 
@@ -246,7 +290,7 @@ def _enter(door: Door, who: str, person: Person | None, headers: dict[str, str])
 def _untouched(door: Door) -> dict[str, str]:
     """The headers for a caller who is not counted, because nobody knows who it is."""
     calls = (door.user or door.app)[0].calls
-    reset = str(int(time.time()) + limits.QUARTER)
+    reset = str(int(clock.epoch()) + limits.QUARTER)
     return {"x-rate-limit-limit": str(calls), "x-rate-limit-remaining": str(calls), "x-rate-limit-reset": reset}
 
 

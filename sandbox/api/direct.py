@@ -6,9 +6,8 @@ from typing import Any
 
 import msgspec
 from django.db.models import QuerySet
-from django.utils import timezone
 
-from sandbox import messages
+from sandbox import clock, messages, people
 from sandbox.api import fields, pages, problems, wire
 from sandbox.api.calls import Answer, Call, endpoint, post_id
 from sandbox.limits import DAY, Window
@@ -49,11 +48,12 @@ def send(call: Call, *, participant_id: str) -> Answer:
         event = messages.send(call.user, recipient, new.text)
     except messages.NotAllowed as error:
         raise problems.forbidden(NO_PERMISSION, why=str(error)) from error
-    conversation = messages.conversation(call.user.pk, recipient.pk)
+    conversation = people.conversation(call.user.pk, recipient.pk)
     return Answer(
         {"data": {"dm_conversation_id": conversation, "dm_event_id": str(event.pk)}},
         status=201,
         headers={"Location": f"https://api.x.com/2/dm_events/{event.pk}"},
+        charges=(("dm_create", event.pk),),
     )
 
 
@@ -84,7 +84,7 @@ def _listing(call: Call, rows: QuerySet[DirectMessage]) -> Answer:
     wanted = fields.of_messages(call)
     kinds = call.choices("event_types", ("MessageCreate", "ParticipantsJoin", "ParticipantsLeave"))
     most = call.number("max_results", least=1, most=100, default=100)
-    rows = rows.filter(pk__gt=id_at(timezone.now() - timedelta(days=KEPT_DAYS)))
+    rows = rows.filter(pk__gt=id_at(clock.now() - timedelta(days=KEPT_DAYS)))
     if (before := pages.before(call, "pagination_token")) is not None:
         rows = rows.filter(pk__lt=before)
     # Conversations of two have no joining and leaving, so there is one kind of event.

@@ -1,6 +1,7 @@
 """Takes calls about posts, leaves them listed, found, made or deleted: /2/tweets and a user's mentions."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import reduce
 from operator import or_
@@ -9,9 +10,8 @@ from typing import Any
 import msgspec
 from django.conf import settings
 from django.db.models import Q, QuerySet
-from django.utils import timezone
 
-from sandbox import posting, texts
+from sandbox import clock, posting, texts
 from sandbox.api import fields, pages, problems, wire
 from sandbox.api.calls import Answer, Call, endpoint, post_id
 from sandbox.limits import DAY, Window
@@ -38,12 +38,13 @@ def mentions(call: Call, *, id: str) -> Answer:
     person = Person.objects.filter(pk=post_id(id, "id")).first()
     if person is None:
         return Answer({"errors": [problems.not_found("user", "id", id)]})
+    owned = call.person is not None and call.person.pk == person.pk and person.owns_app
     rows = (
         Post.objects.select_related("author")
         .filter(mention__person=person, mention__post_id__gt=low, mention__post_id__lt=high)
         .order_by("-mention__post_id")[: most + 1]
     )
-    return _listing(list(rows), most, wanted, call.person)
+    return replace(_listing(list(rows), most, wanted, call.person), owned=owned)
 
 
 @endpoint(
@@ -143,7 +144,8 @@ def create(call: Call) -> Answer:
         dm_button=_recipient(new.direct_message_deep_link, call.user),
     )
     post = posting.publish([draft])[0].post
-    return Answer({"data": wire.post_json(post, fields.Wanted())}, status=201)
+    shown = wire.post_json(post, fields.Wanted())
+    return Answer({"data": shown}, status=201, charges=((_price(post, parent), post.pk),))
 
 
 @endpoint("DELETE tweets/:id", user=50, scopes="tweet.read tweet.write users.read")
@@ -153,7 +155,7 @@ def delete(call: Call, *, id: str) -> Answer:
     if post is not None and post.author_id != call.user.pk:
         raise problems.forbidden("You are not authorized to delete this Tweet.")
     if post is not None:
-        post.delete()
+        posting.delete([post.pk])
     return Answer({"data": {"deleted": post is not None}})
 
 
@@ -172,9 +174,16 @@ def _summoned(replier: Person, number: int) -> Post:
     return parent
 
 
+def _price(post: Post, parent: Post | None) -> str:
+    """As what X charges a new post: one with a link most, a reply to somebody who called for it least."""
+    if post.entities.get("urls"):
+        return "post_create_url"
+    return "reply_summoned" if parent and parent.author_id != post.author_id else "post_create"
+
+
 def _refuse_duplicate(author: Person, *wired: str) -> None:
     """X refuses what the same account posted a moment ago."""
-    since = id_at(timezone.now() - timedelta(days=1))
+    since = id_at(clock.now() - timedelta(days=1))
     if Post.objects.filter(author=author, pk__gt=since, text__in=wired).exists():
         raise problems.forbidden("You are not allowed to create a Tweet with duplicate content.")
 
@@ -220,7 +229,7 @@ def _answered(posts: Iterable[Post]) -> dict[int, str]:
 
 def _range(call: Call, *tokens: str, recent: bool = False) -> tuple[int, int]:
     """The ids that may be listed, both ends exclusive."""
-    now = timezone.now()
+    now = clock.now()
     oldest = now - timedelta(days=SEARCH_DAYS) if recent else datetime.fromtimestamp(0, UTC)
     since, until = call.snowflake("since_id"), call.snowflake("until_id")
     start, end = call.moment("start_time"), call.moment("end_time")

@@ -6,9 +6,8 @@ import msgspec
 from asgiref.sync import async_to_sync
 from django.db import transaction
 from django.http import HttpResponseBase, StreamingHttpResponse
-from django.utils import timezone
 
-from sandbox import streaming
+from sandbox import clock, streaming
 from sandbox.api import fields, problems, wire
 from sandbox.api.calls import Answer, Call, endpoint, post_id
 from sandbox.models import Post, StreamRule
@@ -35,7 +34,7 @@ def connect(call: Call) -> HttpResponseBase:
         return wire.stream_lines(posts, wanted)
 
     async def open_reader() -> streaming.Reader | None:
-        return streaming.hub.open(render)
+        return streaming.hub.open(render, call.request.META.get("REMOTE_ADDR", ""))
 
     reader = async_to_sync(open_reader)()
     if reader is None:
@@ -49,7 +48,8 @@ def connect(call: Call) -> HttpResponseBase:
 def rules(call: Call) -> Answer:
     """The stream's rules, all on one page."""
     call.number("max_results", least=1, most=MAX_RULES, default=MAX_RULES)
-    wanted = frozenset(call.query["ids"].split(",")) if "ids" in call.query else None
+    ids = call.query["ids"].split(",") if "ids" in call.query else None
+    wanted = None if ids is None else frozenset(str(post_id(number, "ids")) for number in ids)
     if "pagination_token" in call.query:
         token = call.query["pagination_token"]
         raise problems.invalid(
@@ -172,4 +172,4 @@ def _rule(row: StreamRule) -> Json:
 
 
 def _sent() -> str:
-    return timezone.now().strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+    return clock.now().strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"

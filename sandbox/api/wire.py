@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sandbox import messages
+from sandbox import texts
 from sandbox.api.fields import Wanted
 from sandbox.models import DirectMessage, Person, Post
-from sandbox.people import writers_to
+from sandbox.people import conversation, writers_to
 from sandbox.snowflakes import moment_of
 
 Json = dict[str, Any]
@@ -54,10 +54,11 @@ def post_json(post: Post, wanted: Wanted) -> Json:
             "edit_history_tweet_ids",
         )
     )
-    shown: Json = {"id": str(post.pk), "text": post.text, history: [str(post.pk)]}
+    text, entities = texts.escaped(post.text, post.entities)
+    shown: Json = {"id": str(post.pk), "text": text, history: [str(post.pk)]}
     asked = wanted.post | {expansion.split(".")[0] for expansion in wanted.expansions}
-    if "entities" in asked and post.entities:
-        shown["entities"] = post.entities
+    if "entities" in asked and entities:
+        shown["entities"] = entities
     if "author_id" in asked or "username" in asked:
         shown["author_id"] = str(post.author_id)
     if "conversation_id" in asked:
@@ -70,6 +71,8 @@ def post_json(post: Post, wanted: Wanted) -> Json:
         shown["in_reply_to_user_id"] = str(post.in_reply_to_person)
     if referenced in asked and (pointed := references(post)):
         shown[referenced] = [{"type": kind, "id": str(number)} for kind, number in pointed]
+    if "display_text_range" in asked:
+        shown["display_text_range"] = [0, len(text)]
     shown |= {name: value for name, value in _constant(post, wanted).items() if name in asked}
     return shown
 
@@ -120,7 +123,7 @@ def _event_json(event: DirectMessage, wanted: Wanted) -> Json:
     if "created_at" in asked:
         shown["created_at"] = timestamp(moment_of(event.pk))
     if "dm_conversation_id" in asked:
-        shown["dm_conversation_id"] = messages.conversation(event.sender_id, event.recipient_id)
+        shown["dm_conversation_id"] = conversation(event.sender_id, event.recipient_id)
     if "sender_id" in asked:
         shown["sender_id"] = str(event.sender_id)
     if "entities" in asked and event.entities:
@@ -137,7 +140,6 @@ def _constant(post: Post, wanted: Wanted) -> Json:
             "is_edit_eligible": post.in_reply_to is None,
             "editable_until": timestamp(made + timedelta(hours=1)),
         },
-        "display_text_range": [0, len(post.text)],
         "possibly_sensitive": False,
         "reply_settings": "everyone",
         "public_metrics": {

@@ -17,6 +17,9 @@ PRODUCTION: dict[str, Any] = {
     "LINK_URL": "https://bnk.example",
     "X_API_URL": "https://api.x.com",
     "X_AUTHORIZE_URL": "https://x.com/i/oauth2/authorize",
+    "X_PUSH": "webhook",
+    "X_CONSUMER_SECRET": "c" * 50,
+    "X_ACCESS_TIER": "self_serve",
     "SESSION_COOKIE_NAME": "__Host-citisocial",
     "CSRF_COOKIE_NAME": "__Host-citisocial-csrf",
     "SESSION_COOKIE_SECURE": True,
@@ -63,6 +66,13 @@ def test_a_proper_production_and_the_demo_may_start(production: Any) -> None:
         ("X_AUTHORIZE_URL", "https://sandbox.example/i/oauth2/authorize", "safety.E007"),
         ("SESSION_COOKIE_NAME", "citisocial", "safety.E008"),
         ("CSRF_COOKIE_SECURE", False, "safety.E008"),
+        ("X_ACCESS_TIER", "entreprise", "safety.E009"),
+        ("X_PUSH", "on", "safety.E009"),
+        ("X_CONSUMER_SECRET", "", "safety.E010"),
+        ("X_CONSUMER_SECRET", "c" * 19, "safety.E010"),
+        ("SITE_URL", "https://chat.bank.example:8443", "safety.E011"),
+        ("SITE_URL", "http://chat.bank.example", "safety.E011"),
+        ("SITE_URL", "https://chat." + "b" * 180 + ".example", "safety.E011"),
     ],
 )
 def test_one_unsafe_setting_is_enough_to_refuse(name: str, value: Any, error: str, production: Any) -> None:
@@ -74,3 +84,16 @@ def test_one_unsafe_setting_is_enough_to_refuse(name: str, value: Any, error: st
     assert error in found()
     with pytest.raises(ImproperlyConfigured, match="not safe to start"):
         checks.insist()
+
+
+def test_what_is_not_pushed_needs_no_consumer_secret(production: Any) -> None:
+    production.X_PUSH, production.X_CONSUMER_SECRET = "off", ""
+    production.SITE_URL = "https://chat.bank.example:8443"
+    assert found() == []
+
+
+def test_the_demo_is_told_of_a_misspelled_word_too(production: Any) -> None:
+    production.DEMO = True
+    production.X_API_URL = production.X_AUTHORIZE_URL = "http://localhost:8002"
+    production.X_ACCESS_TIER = "Enterprise"
+    assert found() == ["safety.E009"]

@@ -13,7 +13,8 @@ WRITERS = {
     "status": {"Case": "cases"},
     "delivery": {"Outgoing": "outbox"},
     "handoff": {"Invitation": "invitations"},
-    "state": {"Mention": "triage", "Survey": "surveys"},
+    "state": {"Mention": "mentions", "Survey": "surveys", "ComplianceJob": "compliance"},
+    "opted_out_at": {"Author": "eligibility"},
 }
 WRITING_CALLS = {"update", "create", "get_or_create", "update_or_create", "bulk_update", "acreate", "aupdate"}
 MODELS = {model for models in WRITERS.values() for model in models}

@@ -113,6 +113,11 @@ def before_the_proofs(page: Page) -> None:
     page.get_by_label("Your message").fill("漢" * 10)
     expect(page.locator("#chars")).to_have_text("20 of 280")
     expect(page.get_by_role("button", name="Send public reply")).to_be_visible()
+    page.get_by_label("Your message").fill("漢" * 150)
+    expect(page.locator("#chars")).to_have_text("300 of 280, 20 too many")
+    expect(page.get_by_role("button", name="Send public reply")).to_have_attribute("aria-disabled", "true")
+    page.get_by_label("Your message").press("Control+Enter")
+    expect(page.locator("#problem")).to_have_text("300 of 280, 20 too many")
     choose(page, "Direct message")
 
 

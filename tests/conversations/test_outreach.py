@@ -1,21 +1,24 @@
 """What an agent may send to whom, and that it leaves once: through refusals, lost answers and dead workers."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from django.conf import settings
 
 from citisocial.clock import now
-from conversations import assignment, cases, credentials, delivery, outreach
+from conversations import assignment, cases, credentials, delivery, eligibility, mentions, outbox, outreach
 from conversations.errors import (
+    AlreadyReplied,
     BadText,
     NotAllowed,
     NotReachable,
     NotSummoned,
+    OptedOut,
     SendingStopped,
     TooLate,
 )
-from conversations.models import Author, Case, Outgoing
+from conversations.models import Author, BrandAccount, Case, Outgoing
 from conversations.networks.base import Tokens
 from tests.conversations import fake_x
 from tests.factories.heard import bank, person, post
@@ -36,7 +39,7 @@ def x(settings):
 def house(x):
     """A bank with a connected account, Maya with a case of @maria_m."""
     b = bank()
-    credentials.store(b.care, Tokens("token", "refresh", now() + timedelta(hours=2)))
+    credentials.store(b.care, Tokens("token", "refresh"))
     maya = b.agent("Maya")
     maria = person("maria_m")
     case = b.hear(post("@AskCiti my card was declined", maria, names=(b.care,)))[0].case
@@ -48,6 +51,11 @@ def press(case, maya, text="Hi, this is Maya. Let us talk on our own site:"):
     """Pressed, and the time to undo is over."""
     outgoing = outreach.invite(case, maya, text=text)
     return outreach.send_now(outgoing.pk, maya)
+
+
+def person_of(case):
+    """The author of a case, as the network names them in what they write next."""
+    return replace(person(case.author.handle), external_id=case.author.external_id)
 
 
 def later(outgoing, **changes):
@@ -168,9 +176,9 @@ def test_pace_of_fifteen_in_fifteen_minutes(house, x):
     assert delivery.deliver_waiting() == 0
     waiting = Outgoing.objects.get(delivery="QUEUED")
     assert waiting.leaves_at > now() + timedelta(minutes=14)
-    reach = outreach.reach(case)
-    assert (reach.dm_left, len(x.sent)) == (0, settings.OUTREACH_DM_LIMIT)
+    assert (outbox.allowance(b.care)[0], len(x.sent)) == (0, settings.OUTREACH_DM_LIMIT)
     Outgoing.objects.filter(account=b.care, delivery="SENT").update(claimed_at=now() - timedelta(minutes=16))
+    credentials.network.cache_clear()  # the adapter counts as well, by a clock of its own
     later(waiting, leaves_at=now())
     assert delivery.deliver_waiting() == 1
 
@@ -197,6 +205,98 @@ def test_reply_goes_to_the_post_that_named_us(house, x):
     assert case.status == "CONTACTED"
 
 
+def test_one_reply_to_a_post_and_the_next_to_the_next_post(house, x):
+    b, maya, case = house
+    outreach.reply(case, maya, text="Sorry to hear that.")
+    with pytest.raises(AlreadyReplied):
+        outreach.reply(case, maya, text="Very sorry to hear that.")
+    newer = b.hear(post("@AskCiti anybody?", person_of(case), names=(b.care,), minutes=5))[0]
+    assert outreach.reply(case, maya, text="We are here.").answers == newer
+    with pytest.raises(AlreadyReplied):
+        outreach.reply(case, maya, text="Once more.")
+    assert Outgoing.objects.count() == 2
+
+
+def test_a_reply_that_was_taken_back_leaves_the_post_to_be_answered(house, x):
+    _b, maya, case = house
+    first = outreach.reply(case, maya, text="Sory to hear that.")
+    outreach.cancel(first.pk, maya)
+    assert outreach.reply(case, maya, text="Sorry to hear that.").answers == first.answers
+
+
+def test_two_presses_at_one_moment_make_one_reply(house, x, monkeypatch):
+    """Both saw the post unanswered: the ledger decides, and the second one reads a sentence."""
+    _b, maya, case = house
+    may = eligibility.of(case)
+    monkeypatch.setattr(eligibility, "of", lambda case: may)
+    outreach.reply(case, maya, text="Sorry to hear that.")
+    with pytest.raises(AlreadyReplied):
+        outreach.reply(case, maya, text="Very sorry.")
+    assert Outgoing.objects.count() == 1
+
+
+def opted_out(b, case):
+    b.hear(post("STOP", person_of(case), kind="dm", minutes=9))
+
+
+def deleted(b, case):
+    mentions.delete("x", list(case.mentions.values_list("external_id", flat=True)))
+
+
+def unreachable(b, case):
+    Author.objects.update(receives_dm=False)
+
+
+def disconnected(b, case):
+    BrandAccount.objects.update(active=False)
+
+
+@pytest.mark.parametrize(
+    ("kind", "meanwhile", "reason"),
+    [
+        ("reply", deleted, "deleted"),
+        ("message", unreachable, "not_reachable"),
+        ("message", disconnected, "no_account"),
+        ("reply", disconnected, "no_account"),
+    ],
+)
+def test_asked_again_when_it_leaves(house, x, kind, meanwhile, reason):
+    b, maya, case = house
+    outgoing = getattr(outreach, kind)(case, maya, text="Sorry to hear that.")
+    meanwhile(b, case)
+    outreach.send_now(outgoing.pk, maya)
+    assert delivery.deliver_waiting() == 0
+    outgoing.refresh_from_db()
+    assert (outgoing.delivery, outgoing.reason, x.posts) == ("FAILED", reason, 0)
+    assert outbox.REASONS[reason]
+
+
+@pytest.mark.parametrize("kind", ["reply", "message", "invite"])
+def test_who_asks_us_to_stop_gets_nothing_that_waited_and_nothing_new(house, x, kind):
+    b, maya, case = house
+    outgoing = getattr(outreach, kind)(case, maya, text="Sorry to hear that.")
+    opted_out(b, case)
+    outgoing.refresh_from_db()
+    assert (outgoing.delivery, outgoing.reason) == ("CANCELLED", "opted_out")
+    case = Case.objects.get(pk=case.pk)
+    for press_it in (outreach.invite, outreach.message, outreach.reply):
+        with pytest.raises(OptedOut, match="asked us to stop writing on 22 Nov"):
+            press_it(case, maya, text="Hello?")
+    b.hear(post("start", person_of(case), kind="dm", minutes=20))
+    outgoing = outreach.message(Case.objects.get(pk=case.pk), maya, text="Good to have you back.")
+    outreach.send_now(outgoing.pk, maya)
+    assert (delivery.deliver_waiting(), x.posts) == (1, 1)
+
+
+def test_what_was_put_back_in_the_queue_is_not_sent_to_who_asked_us_to_stop(house, x):
+    _b, maya, case = house
+    outgoing = press(case, maya)
+    Author.objects.update(opted_out_at=now())  # between the queue's emptying and this worker's look
+    assert delivery.deliver_waiting() == 0
+    outgoing.refresh_from_db()
+    assert (outgoing.delivery, outgoing.reason, x.posts) == ("FAILED", "opted_out", 0)
+
+
 def test_nobody_is_answered_in_public_who_did_not_name_us(x):
     b = bank()
     maya = b.agent("Maya")
@@ -211,8 +311,7 @@ def test_closed_messages_are_a_sentence(x):
     maya = b.agent("Maya")
     case = b.hear(post("my citi card", person("jorge_p", receives_dm=False)))[0].case
     assignment.take(case, maya)
-    assert "do not accept" in outreach.reach(case).dm_why or "does not accept" in outreach.reach(case).dm_why
-    with pytest.raises(NotReachable):
+    with pytest.raises(NotReachable, match="does not accept direct messages"):
         outreach.invite(case, maya, text="Hi:")
 
 
@@ -232,6 +331,85 @@ def test_text_that_may_not_leave(house, text, why):
     with pytest.raises(BadText, match=why):
         outreach.invite(case, maya, text=text)
     assert not Outgoing.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "evil.com",
+        "See evil.com.",
+        "EVIL.COM",
+        "bank.xyz",
+        "citi-help.support/login",
+        "(evil.com)",
+        "see:evil.com",
+        "evil.com中国",
+        "https://evil.example/login",
+        "http://10.0.0.1/",
+        "10.0.0.1",
+        "http://localhost:8000/x",
+        "hxxps://evil.com",
+        "www.evil.example",
+        "ftp://evil.com",
+        "//evil.com/x",
+        "javascript:alert(1)",
+        "mailto:help@evil.com",
+        "help@evil.com",
+        "bücher.de",
+        "xn--bcher-kva.de",
+        "пример.рф",
+        "例え.テスト.みんな",
+        "evil.corp/login",
+        "evil\u200b.com",
+        "e\u200bvil.com",
+        "evil\u2024com",
+        "ｅｖｉｌ．ｃｏｍ",
+        "ⓔvil.com",
+        "evil。com",
+        "evil[.]com",
+        "evil(dot)com",
+        "evil [dot] com",
+        "evil dot com",
+        "evil . com",
+        "t.co/abc",
+        "thanks.no",
+        "evil.com:8443",
+        "go.evil.com?x=1",
+    ],
+)
+def test_what_leads_elsewhere_is_a_link(text):
+    with pytest.raises(BadText, match=r"Only our own links|a link"):
+        outreach.check(f"Look: {text}", kind="dm")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Thanks.We will look at it.",
+        "Thanks.we will",
+        "Your card.If it is lost, tell us.",
+        "at 9.30 a.m. or 5 p.m.",
+        "i.e. the U.S. branch, e.g. St.Louis",
+        "It costs 1.50 or 1,234.56",
+        "and/or yes/no... well…ok",
+        "version 2.1.3",
+        "@maria_m we are here ^MV",
+        "Citi.",
+        "dot com boom",
+        "No. 5. Me. It. So.",
+        "ありがとう。またね",
+        "Done.{link}",
+        "{link}. Thanks.",
+        "24/7, $5.00/month",
+    ],
+)
+def test_a_missing_space_is_no_link(text):
+    outreach.check(text, kind="dm")
+
+
+def test_where_x_would_make_a_link_of_a_missing_space_the_sentence_says_what_to_do():
+    with pytest.raises(BadText, match=r"X would make “done\.So” a link\. Put a space"):
+        outreach.check("It is done.So we wait.", kind="dm")
 
 
 def test_only_the_cases_agent_writes(house):

@@ -46,7 +46,8 @@ def sandbox(make_database: Callable[[str], str]) -> Iterator[str]:
         "LOG_LEVEL": "WARNING",
     }
     subprocess.run([sys.executable, "-m", "sandbox", "migrate", "-v", "0"], cwd=ROOT, env=environment, check=True)
-    serve = [sys.executable, "-m", "uvicorn", "sandbox.asgi:application", "--port", str(port), "--log-level", "error"]
+    serve = [sys.executable, "-m", "uvicorn", "sandbox.asgi:application", "--port", str(port)]
+    serve += ["--no-date-header", "--log-level", "error"]
     process = subprocess.Popen(serve, cwd=ROOT, env=environment)
     try:
         deadline = time.monotonic() + 30
@@ -219,3 +220,19 @@ def test_without_a_sandbox_it_says_so_and_makes_nobody(settings):
     with pytest.raises(CommandError, match=r"The sandbox does not answer at http://127\.0\.0\.1:9"):
         seed()
     assert not User.objects.exists()
+
+
+@pytest.mark.django_db
+def test_the_care_handle_owns_the_app_on_both_sides_and_allowed_everything(x):
+    seed()
+    ours = BrandAccount.objects.order_by("pk")
+    assert {account.handle: account.owns_app for account in ours} == {"AskCiti": True, "Citi": False, "Citibank": False}
+    assert {account.scopes for account in ours} == {" ".join(credentials.SCOPES)}
+    assert all(account.connected_at for account in ours)
+    named = {"people": [{"handle": account.handle} for account in ours]}
+    theirs = httpx.post(f"{x}/_sandbox/people", json=named, trust_env=False).json()["people"]
+    assert {person["handle"]: person["owns_app"] for person in theirs} == {
+        "AskCiti": True,
+        "Citi": False,
+        "Citibank": False,
+    }

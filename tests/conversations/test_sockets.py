@@ -1,16 +1,21 @@
 """The sockets of both sides: who gets in, what arrives, and that a dropped one lacks nothing afterwards."""
 
+import asyncio
 import json
 from uuid import uuid4
 
+import psycopg
 import pytest
 from asgiref.sync import sync_to_async
+from channels.layers import get_channel_layer
 from channels.testing import WebsocketCommunicator
 from django.conf import settings
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from citisocial.asgi import application
-from conversations import assignment, cases, chat
+from conversations import assignment, cases, chat, consumers, events
 from conversations.models import Case
 from tests.factories.heard import bank, person, post
 from tests.factories.invited import invited, proven, signed_in
@@ -159,12 +164,94 @@ async def test_inbox_shows_what_is_open_and_hears_what_changes():
     assert {p for line in changes["cases"] for p in line["posts"]} == {second.external_id, third.external_id}
     # Opening the inbox made her available: the next look for work gives her both.
     assert await sync_to_async(assignment.assign_waiting)() == 2
-    changes = await inbox.receive_json_from()
-    assert {(line["mine"], line["agent"], line["status"]) for line in changes["cases"]} == {(True, "Maya", "ASSIGNED")}
+    told = {}
+    while len(told) < 2:  # assigned one by one: the first is shown at once
+        told |= {line["number"]: line for line in (await inbox.receive_json_from())["cases"]}
+    assert {(line["mine"], line["agent"], line["status"]) for line in told.values()} == {(True, "Maya", "ASSIGNED")}
     await inbox.send_json_to({"type": "resume", "after": snapshot["now"]})
     missed = await inbox.receive_json_from()
     assert (missed["type"], len(missed["cases"])) == ("cases", 2)
     await inbox.disconnect()
+
+
+async def looking(inbox, monkeypatch):
+    """Every look that this open inbox takes from now on, as (when it began, which cases): by the event loop's clock."""
+    looks = []
+    carry = consumers.InboxConsumer.carry
+
+    async def seen(self, call, *args):
+        if getattr(call, "__name__", "") == "look_at":
+            looks.append((asyncio.get_running_loop().time(), set(args[0])))
+        return await carry(self, call, *args)
+
+    monkeypatch.setattr(consumers.InboxConsumer, "carry", seen)
+    assert (await inbox.connect())[0]
+    return looks
+
+
+async def test_the_first_poke_is_shown_at_once_and_a_burst_in_one_look(monkeypatch):
+    monkeypatch.setattr(consumers, "COALESCE", 0.5)
+    b = await sync_to_async(bank)()
+    maya = await sync_to_async(b.agent)("Maya", online=False)
+    made = [(await sync_to_async(b.case)()).pk for _ in range(6)]
+    inbox = socket("/ws/inbox/", await browser(maya.user))
+    looks = await looking(inbox, monkeypatch)
+    group, layer = events.inbox_group(b.brand.pk), get_channel_layer()
+    begun = asyncio.get_running_loop().time()
+    await layer.group_send(group, {"type": "inbox.poke", "cases": {str(made[0]): ["1"]}})
+    assert [line["number"] for line in (await inbox.receive_json_from(timeout=5))["cases"]] == made[:1]
+    for pk in made[1:]:
+        await layer.group_send(group, {"type": "inbox.poke", "cases": {str(pk): [str(pk)]}})
+    shown = await inbox.receive_json_from(timeout=5)
+    assert {line["number"]: line["posts"] for line in shown["cases"]} == {pk: [str(pk)] for pk in made[1:]}
+    assert [cases for _at, cases in looks] == [{made[0]}, set(made[1:])]
+    assert looks[0][0] - begun < 0.5 <= looks[1][0] - looks[0][0]
+    await inbox.disconnect()
+
+
+async def test_a_look_costs_as_many_queries_however_many_cases_were_poked(monkeypatch):
+    b = await sync_to_async(bank)()
+    maya = await sync_to_async(b.agent)("Maya", online=False)
+    made = [(await sync_to_async(b.case)()).pk for _ in range(3)]
+    client = await browser(maya.user)
+
+    def cost(pks):
+        consumer = consumers.InboxConsumer()
+        consumer.scope = {"session": client.session}
+        with CaptureQueriesContext(connection) as asked:
+            assert len(consumer.look_at({pk: [] for pk in pks}).cases) == len(pks)
+        return len(asked)
+
+    # The session, the login and the agent as the database has them now; the time; the cases; what was said in them.
+    assert await sync_to_async(cost)(made[:1]) == await sync_to_async(cost)(made) == 6
+
+
+async def test_an_open_inbox_ends_with_its_login(monkeypatch):
+    b = await sync_to_async(bank)()
+    maya = await sync_to_async(b.agent)("Maya", online=False)
+    client = await browser(maya.user)
+    inbox = socket("/ws/inbox/", client)
+    assert (await inbox.connect())[0]
+    await sync_to_async(client.logout)()
+    await sync_to_async(b.case)()
+    assert await inbox.receive_output(timeout=5) == {"type": "websocket.close", "code": 4403}
+
+
+async def test_a_connection_that_died_is_opened_again(world, postgres_url):
+    customer = socket(f"/ws/case/{world.case.public_id}/", await browser(world.maria.user))
+    await customer.connect()
+    await resumed(customer)
+
+    def cut():
+        with connection.cursor() as sql:
+            sql.execute("SELECT pg_backend_pid()")
+            (mine,) = sql.fetchone()
+        with psycopg.connect(postgres_url, autocommit=True) as other:
+            other.execute("SELECT pg_terminate_backend(%s)", [mine])
+
+    await sync_to_async(cut)()
+    assert (await resumed(customer))[-1]["type"] == "caught_up"
+    await customer.disconnect()
 
 
 async def test_no_text_travels_over_redis(world, valkey):

@@ -161,9 +161,20 @@ def test_an_address_that_is_no_web_page_is_no_link(world: World) -> None:
 
 
 def test_masked_and_deleted_posts_say_so(world: World) -> None:
-    Mention.objects.update(masked=2, state="DELETED")
+    Mention.objects.update(masked=2, permalink="https://x.com/maria_m/status/1")
     [post] = [item for item in items(world) if isinstance(item, timeline.Heard)]
-    assert (post.masked, post.deleted) == (2, True)
+    assert (post.masked, post.instead, post.permalink) == (2, "", "https://x.com/maria_m/status/1")
+    at = now()
+    Mention.objects.update(state="DELETED", deleted_at=at)
+    [post] = [item for item in items(world) if isinstance(item, timeline.Heard)]
+    assert (post.instead, post.deleted_at, post.permalink) == ("This post was deleted on X.", at, "")
+
+
+def test_encrypted_message_stands_among_the_direct_messages(world: World) -> None:
+    heard(world, "", now(), kind="opaque")
+    [_, sealed] = [item for item in items(world) if isinstance(item, timeline.Heard)]
+    sentence = "Answered in an encrypted chat. Open it on X to read it."
+    assert (sealed.audience, sealed.instead, sealed.deleted_at) == ("dm", sentence, None)
 
 
 def test_a_story_of_three_costs_as_much_as_one_of_one(world: World) -> None:

@@ -1,7 +1,7 @@
 """Takes agents at their browser, leaves proof of what the workspace shows and what its buttons do, by HTTP alone."""
 
 import uuid
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection
@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Agent, Team, User
 from citisocial.clock import now
-from conversations import cases, chat, outreach
+from conversations import cases, chat, outbox, outreach
 from conversations.models import Author, Brand, BrandAccount, Case, Mention, Message, Outgoing, ReplyTemplate
 from tests.factories.invited import POST_TEXT, World, invited, person, proven, signed_in
 
@@ -163,7 +163,7 @@ def test_list_asks_as_often_for_three_cases_as_for_one(maya: Client, world: Worl
     once = queries(maya, "/workspace/?tab=team")
     for number in [1, 2]:
         another_case(world, number, status=Case.Status.ASSIGNED, agent=world.maya)
-    assert queries(maya, "/workspace/?tab=team") == once == 6
+    assert queries(maya, "/workspace/?tab=team") == once == 7
 
 
 # The conversation.
@@ -212,6 +212,47 @@ def test_direct_message_is_closed_to_who_does_not_accept_them(maya: Client, worl
     html = text_of(maya.get(page_of(world.case)))
     assert "disabled" in html.split('id="audience-dm"')[1].split(">")[0]
     assert "does not accept direct messages" in html
+
+
+def radio(html: str, audience: str) -> str:
+    return html.split(f'id="audience-{audience}"')[1].split(">")[0]
+
+
+def test_each_way_says_before_a_word_is_typed_whether_it_is_open_and_why(maya: Client, world: World) -> None:
+    html = text_of(maya.get(page_of(world.case)))
+    assert [("disabled" in radio(html, way)) for way in ("secure", "dm", "public")] == [True, False, False]
+    for words in ["They accept direct messages.", "They named us, so we may reply."]:
+        assert html.count(words) == 2  # at the composer and beside the conversation
+    assert "Watch only" not in html
+
+
+def test_where_nothing_may_be_sent_it_says_watch_only(maya: Client, world: World) -> None:
+    Author.objects.update(receives_dm=False)
+    world.case.mentions.get().accounts.clear()
+    html = text_of(maya.get(page_of(world.case)))
+    assert [("disabled" in radio(html, way)) for way in ("secure", "dm", "public")] == [True, True, True]
+    assert html.count("Watch only") == 2
+    assert "X lets us reply only to people who named us. This post did not." in html
+
+
+def test_who_asked_us_to_stop_is_shown_as_such_and_the_chat_stays_open(maya: Client, world: World) -> None:
+    case = proven(world)
+    chat.join(case, world.maria)
+    Author.objects.update(opted_out_at=datetime(2026, 11, 12, 23, 30, tzinfo=UTC))
+    Agent.objects.update(time_zone="Europe/Berlin")
+    html = text_of(maya.get(page_of(case)))
+    sentence = "They asked us to stop writing on 13 Nov. They can write START. The secure chat goes on."
+    assert sentence in html.split('data-part="head"')[1].split("</header>")[0]
+    assert [("disabled" in radio(html, way)) for way in ("secure", "dm", "public")] == [False, True, True]
+    refusal = press(maya, page_of(case) + "message/", text="Hello?")
+    assert (refusal.status_code, refusal.json()["error"]) == (409, {"code": "opted_out", "message": sentence})
+
+
+def test_what_was_taken_back_for_them_is_in_the_story(maya: Client, world: World) -> None:
+    outreach.message(Case.objects.get(pk=world.case.pk), world.maya, text="Are you there?")
+    outbox.withdraw([world.case.author_id], reason="opted_out", why="they asked us to stop")
+    html = text_of(maya.get(page_of(world.case) + "timeline/"))
+    assert "The system took a message back before it left (they asked us to stop)" in html
 
 
 def test_what_people_write_is_shown_as_text(maya: Client, world: World) -> None:

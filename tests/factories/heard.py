@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 
 from accounts.models import Agent, Team, User
+from conversations.intake import ingest
 from conversations.models import Brand, BrandAccount, Case, Mention
 from conversations.networks.base import Author, Post
-from conversations.sweep import ingest
 from conversations.triage import drain
 
 START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)

@@ -8,7 +8,7 @@ from django.db import connection
 
 from links import codes, shortener
 from links.errors import DeadLink, KeyChanged
-from links.models import ShortLink
+from links.models import Click, ShortLink
 
 HOUR = timedelta(hours=1)
 
@@ -127,3 +127,11 @@ def test_a_row_of_another_key_is_not_sent(link: ShortLink, settings: Any) -> Non
     settings.LINK_KEY = "another key, which protects nothing either"
     with pytest.raises(KeyChanged, match="LINK_KEY"):
         shortener.url(link)
+
+
+@pytest.mark.parametrize("digits", ["4111 1111 1111 1111 cvv 123", "\xef\xbc\x94" * 16])
+def test_a_click_keeps_no_number_that_a_visitor_calls_itself(link: ShortLink, digits: str) -> None:
+    shortener.click(shortener.slug(link), method="GET", user_agent=f"Scanner {digits}")
+    kept = Click.objects.get().user_agent
+    assert kept.startswith("Scanner")
+    assert not any(char in kept for char in "123456789\xef")

@@ -6,16 +6,17 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from conversations.networks.base import Account
+from conversations.networks.base import Account, Charge
 from conversations.networks.x.adapter import X
 
 BRAND = Account(external_id="1001", handle="AskCiti", access_token="brand-token")
@@ -92,9 +93,23 @@ class Scripted:
 
     answers: list[httpx.Response] = field(default_factory=list)
     requests: list[httpx.Request] = field(default_factory=list)
+    charged: list[Charge] = field(default_factory=list)
+    days: list[date | None] = field(default_factory=list)  # one for each time the meter was told
 
     def __post_init__(self) -> None:
-        self.x = X("https://api.test", "app-token", "client", "secret", transport=httpx.MockTransport(self._answer))
+        self.x = X(
+            "https://api.test",
+            "app-token",
+            "client",
+            "secret",
+            consumer_secret="consumer-secret",
+            meter=self._meter,
+            transport=httpx.MockTransport(self._answer),
+        )
+
+    def _meter(self, charges: Sequence[Charge], *, day: date | None = None) -> None:
+        self.charged += charges
+        self.days.append(day)
 
     def _answer(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)

@@ -11,8 +11,8 @@ import pytest
 
 from conversations.networks.base import Post, Sent
 from conversations.networks.errors import RateLimited
-from conversations.networks.x import stream, wire
-from conversations.networks.x.adapter import snowflake_time
+from conversations.networks.x import feed, stream, wire
+from conversations.networks.x.reading import snowflake_time
 
 RealData = Callable[[str], Path]
 
@@ -80,9 +80,9 @@ def test_every_documented_post_on_a_stream_is_read(real_data) -> None:
 
     assert len(posts) >= 3
     for row in posts:
-        line = stream.understand(json.dumps(row, ensure_ascii=False).encode())
-        assert line is not None
-        assert wire.decode(line.data, wire.Post).text == row["data"]["text"]
+        glanced = feed._glance(json.dumps(row, ensure_ascii=False).encode())
+        assert glanced.data is not None
+        assert glanced.data.text == row["data"]["text"]
 
 
 def test_documented_goodbyes_end_the_connection(real_data) -> None:
@@ -90,9 +90,10 @@ def test_documented_goodbyes_end_the_connection(real_data) -> None:
     for row in documented(real_data):
         text = json.dumps(row["json"])
         if "operational-disconnect" in text or "TooManyConnections" in text:
-            with pytest.raises(stream.Ended) as ended:
-                stream.understand(text.encode())
-            kinds.append(ended.value.trouble)
+            reader = feed.Feed(None, web_url="")
+            assert reader.feed(text.encode() + b"\r\n").posts == ()
+            assert reader.goodbye is not None
+            kinds.append(stream._farewell(reader.goodbye).trouble)
 
     assert set(kinds) == {stream.Trouble.DROP, stream.Trouble.SLOT}
 

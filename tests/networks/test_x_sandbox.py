@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from conversations.networks.base import Account, Keepalive, Post, Rule
+from conversations.networks.base import Account, Post, Rule
 from conversations.networks.errors import RateLimited, Refused
 from conversations.networks.x.adapter import X
 
@@ -75,7 +75,8 @@ def sandbox(request: pytest.FixtureRequest, make_database: Callable[[str], str])
     }
     environment.pop("DJANGO_SETTINGS_MODULE", None)
     subprocess.run([sys.executable, "-m", "sandbox", "migrate", "-v", "0"], cwd=ROOT, env=environment, check=True)
-    serve = [sys.executable, "-m", "uvicorn", "sandbox.asgi:application", "--port", str(port), "--log-level", "error"]
+    serve = [sys.executable, "-m", "uvicorn", "sandbox.asgi:application", "--port", str(port)]
+    serve += ["--no-date-header", "--log-level", "error"]
     process = subprocess.Popen(serve, cwd=ROOT, env=environment)
     try:
         _wait_for(found.url + "/healthz", process)
@@ -270,19 +271,18 @@ def test_rules_and_stream(sandbox: Sandbox, x: X) -> None:
 
     async def run() -> list[Post]:
         found: list[Post] = []
-        async with aclosing(x.stream(sleep=note)) as posts:
-            async for post in posts:
-                if isinstance(post, Keepalive):
-                    if not found:
-                        await asyncio.to_thread(
-                            sandbox.post, "maya_r", "@AskCiti my citi card & I\u2028are done", lang="en"
-                        )
-                        await asyncio.to_thread(sandbox.post, "omar_k", "old words")
-                        await asyncio.to_thread(sandbox.post, "omar_k", "@AskCiti second")
-                else:
-                    found.append(post)
-                    if len(found) == 2:
-                        return found
+        said = False
+        async with aclosing(x.stream(sleep=note)) as chunks:
+            async for heard in chunks:
+                found += heard.posts
+                if len(found) == 2:
+                    return found
+                if not said:
+                    said = True
+                    text = "@AskCiti my citi card & I\u2028are done"
+                    await asyncio.to_thread(sandbox.post, "maya_r", text, lang="en")
+                    await asyncio.to_thread(sandbox.post, "omar_k", "old words")
+                    await asyncio.to_thread(sandbox.post, "omar_k", "@AskCiti second")
         return found
 
     first, second = asyncio.run(asyncio.wait_for(run(), 20))
@@ -313,3 +313,26 @@ def test_the_second_connection_waits_for_the_slot(sandbox: Sandbox, x: X) -> Non
     asyncio.run(asyncio.wait_for(run(), 20))
     assert waits[0] == 1.0
     assert len(waits) < 5
+
+
+def test_people_tokens_and_the_stream_s_slot(sandbox: Sandbox, x: X) -> None:
+    brand = sandbox.account("AskCiti")
+    (maya,) = sandbox.people("maya_r")
+
+    (seen,) = x.introduce(brand, [str(maya["id"])])
+
+    assert (seen.external_id, seen.handle) == (str(maya["id"]), "maya_r")
+    assert seen.receives_dm is not None
+    assert x.whoami(brand.access_token).external_id == brand.external_id
+    x.free_stream()
+
+
+def test_a_question_about_deleted_posts(sandbox: Sandbox, x: X) -> None:
+    kept, gone = sandbox.post("maya_r", "@AskCiti one"), sandbox.post("maya_r", "@AskCiti two")
+    sandbox.control("posts", {"delete": [gone]})
+
+    order = x.begin_compliance()
+    assert x.deleted_posts(order.external_id) is None
+    x.name_posts(order, [kept, gone])
+
+    assert x.deleted_posts(order.external_id) == [gone]

@@ -18,7 +18,8 @@ def posted(number: int, *, brand: bool = False) -> Posted:
 
 
 def mention(post: Posted, state: str, *, reason: str = "", case: int | None = None, ways: int = 1) -> Mention:
-    return Mention(post.id, state, reason, case, AT, AT + timedelta(milliseconds=250), ["way"] * ways)
+    came = ["activity", "stream", "mentions"][:ways]
+    return Mention(post.id, state, reason, case, AT, AT + timedelta(milliseconds=250), came, AT)
 
 
 @pytest.mark.parametrize(
@@ -51,6 +52,7 @@ def test_every_post_is_counted_once():
         "not_addressed": 2,
         "cased": 3,
         "ignored": {"retweet": 1},
+        "first_by": {"activity": 4},
         "seen_again": 2,
         "cases": 2,
         "post_to_case_ms": {"p50": 250, "p99": 250},

@@ -2,16 +2,20 @@
 
 import base64
 import hashlib
+import hmac
+import json
 import os
 import re
 import secrets
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -23,6 +27,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent.parent
 BEARER = "test-bearer"
 CLIENT = ("test-client", "test-secret")
+CONSUMER_SECRET = "test-consumer-secret"
 REDIRECT = "http://localhost:9/x/callback"
 KEEPALIVE = 0.5
 EVERYTHING = ["tweet.read", "tweet.write", "users.read", "dm.read", "dm.write", "offline.access"]
@@ -52,6 +57,15 @@ class Sandbox:
         """Make people; returns their ids by handle."""
         profiles = [{"handle": handle, "name": handle.title(), "accepts_dm": dm} for handle, dm in accepts_dm.items()]
         return {person["handle"]: person["id"] for person in self.control("people", people=profiles)["people"]}
+
+    def bill(self, day: str = "") -> dict[str, int]:
+        """What X charges: units by resource."""
+        told = self.anonymous.get("/_sandbox/bill", params={"day": day} if day else {}).json()
+        assert told["micros"] == sum(line["micros"] for line in told["lines"])
+        units: dict[str, int] = {}
+        for line in told["lines"]:
+            units[line["resource"]] = units.get(line["resource"], 0) + line["units"]
+        return units
 
     def tweet(self, author: str, text: str, **more: Any) -> dict[str, Any]:
         """One post through the control door; returns what it says about it."""
@@ -169,6 +183,7 @@ class Process:
         """What the process is told."""
         return {
             **{name: value for name, value in os.environ.items() if not name.startswith(("DJANGO_", "SANDBOX_"))},
+            **{name: value for name, value in os.environ.items() if name.startswith("SANDBOX_OPENAPI")},
             "SANDBOX_DATABASE_URL": self.database_url,
             "SANDBOX_URL": f"http://localhost:{self.port}",
             "SANDBOX_SECRET_KEY": "a key for tests, which protects nothing",
@@ -177,6 +192,9 @@ class Process:
             "SANDBOX_CLIENT_SECRET": CLIENT[1],
             "SANDBOX_REDIRECT_URIS": f"http://elsewhere.test/callback,{REDIRECT}",
             "SANDBOX_KEEPALIVE_SECONDS": str(KEEPALIVE),
+            "SANDBOX_CONSUMER_SECRET": CONSUMER_SECRET,
+            "SANDBOX_WEBHOOK_LOCAL": "1",
+            "SANDBOX_WEBHOOK_RETRY_SECONDS": "0.02",
         }
 
     def start(self) -> None:
@@ -184,19 +202,20 @@ class Process:
         command = [sys.executable, "-m", "uvicorn", "sandbox.asgi:application", "--host", "127.0.0.1"]
         with self.log.open("ab") as log:
             self.child = subprocess.Popen(
-                [*command, "--port", str(self.port), "--no-access-log"],
+                [*command, "--port", str(self.port), "--no-access-log", "--no-date-header"],
                 cwd=ROOT,
                 env=self.environment,
                 stdout=log,
                 stderr=log,
             )
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline and self.child.poll() is None:
             try:
                 if httpx.get(f"http://127.0.0.1:{self.port}/healthz", trust_env=False).status_code == 200:
                     return
             except httpx.TransportError:
                 time.sleep(0.05)
+        self.stop(kill=True)
         raise AssertionError(f"the sandbox did not start:\n{self.log.read_text()}")
 
     def stop(self, *, kill: bool = False) -> None:
@@ -242,6 +261,73 @@ def sandbox(process: Process) -> Iterator[Sandbox]:
         running = Sandbox(url, app, anonymous, closing)
         running.control("reset")
         yield running
+
+
+@dataclass
+class Receiver:
+    """A webhook of the app's: proves itself when asked (unless told not to), keeps what it is sent.
+
+    `statuses` are what the next deliveries are answered with; 200 when there is nothing more.
+    """
+
+    url: str = ""
+    honest: bool = True
+    statuses: list[int] = field(default_factory=list)
+    asked: int = 0
+    bodies: list[bytes] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
+
+    def token(self, content: bytes) -> str:
+        """The signature that content must bear."""
+        digest = hmac.new(CONSUMER_SECRET.encode(), content, hashlib.sha256).digest()
+        return "sha256=" + base64.b64encode(digest).decode()
+
+    def wait(self, count: int, seconds: float = 5) -> list[dict[str, Any]]:
+        """The events, once so many deliveries came."""
+        deadline = time.monotonic() + seconds
+        while len(self.bodies) < count and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert len(self.bodies) == count, f"{len(self.bodies)} deliveries instead of {count}"
+        return [json.loads(body)["data"] for body in self.bodies]
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """A webhook that listens; nobody was told of it yet."""
+    told = Receiver()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            told.asked += 1
+            token = parse_qs(urlsplit(self.path).query)["crc_token"][0]
+            answer = told.token(token.encode()) if told.honest else "sha256=" + token
+            self.reply(200, json.dumps({"response_token": answer}).encode())
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            told.headers.append({name.lower(): value for name, value in self.headers.items()})
+            told.bodies.append(body)
+            self.reply(told.statuses.pop(0) if told.statuses else 200, b"")
+
+        def reply(self, status: int, body: bytes) -> None:
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        told.url = f"http://127.0.0.1:{server.server_address[1]}/hooks/x/"
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        thread.start()
+        yield told
+        server.shutdown()
+        thread.join()
 
 
 @pytest.fixture

@@ -217,3 +217,16 @@ def test_the_control_door_says_what_is_wrong(sandbox: Sandbox) -> None:
         assert answer.status_code == 400
         assert answer.json()["error"]
     assert sandbox.anonymous.post("/_sandbox/posts", json={"posts": []}).json() == {"posts": []}
+
+
+def test_texts_are_escaped_on_the_wire_and_only_there(sandbox: Sandbox) -> None:
+    written = "Fees & <charges> on my card"
+    brand = sandbox.user("AskCiti")
+    made = brand.post("/2/tweets", json={"text": written}).json()["data"]
+    assert made["text"] == "Fees &amp; &lt;charges&gt; on my card"
+
+    found = sandbox.app.get(f"/2/tweets/{made['id']}", params={"tweet.fields": "display_text_range"}).json()["data"]
+    assert (found["text"], found["display_text_range"]) == (made["text"], [0, len(made["text"])])
+    assert sandbox.app.get("/2/tweets/search/recent", params={"query": '"fees charges"'}).json()["data"][0] == made
+    assert sandbox.app.get("/2/tweets/search/recent", params={"query": "amp"}).json()["meta"]["result_count"] == 0
+    assert brand.post("/2/tweets", json={"text": written}).status_code == 403  # the same text again

@@ -70,3 +70,15 @@ def test_languages_are_guessed() -> None:
     assert languages.guess("mein Konto ist gesperrt, wer hilft?") == "de"
     assert languages.guess("アプリにログインできません") == "ja"
     assert languages.guess("@AskCiti https://t.co/abcdefghij 👍") == "und"
+
+
+def test_the_wire_escapes_three_signs_and_points_past_them() -> None:
+    text, entities = texts.wire('A&B <tell> "them" @AskCiti #now')
+
+    escaped, moved = texts.escaped(text, entities)
+
+    assert escaped == 'A&amp;B &lt;tell&gt; "them" @AskCiti #now'
+    (mention,), (tag,) = moved["mentions"], moved["hashtags"]
+    assert escaped[mention["start"] : mention["end"]] == "@AskCiti"
+    assert escaped[tag["start"] : tag["end"]] == "#now"
+    assert texts.escaped("plain", entities) == ("plain", entities)

@@ -4,13 +4,12 @@ A second run changes nothing: what is there stays as it is, also when somebody h
 """
 
 from collections.abc import Iterable
-from datetime import time, timedelta
+from datetime import time
 from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
-from cryptography.exceptions import InvalidTag
 from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.core.management.base import BaseCommand, CommandError
@@ -18,14 +17,12 @@ from django.db import transaction
 
 from accounts.models import Agent, Customer, Shift, Team, User
 from accounts.permissions import appoint_supervisor
-from citisocial.clock import now
 from conversations import credentials
 from conversations.management import demo
 from conversations.models import Brand, BrandAccount, ListeningRule, ReplyTemplate
 from conversations.networks.base import Tokens
 from conversations.networks.errors import NetworkError
 
-SCOPES = ["tweet.read", "tweet.write", "users.read", "dm.read", "dm.write", "offline.access"]
 ALWAYS = time(0, 0)  # a shift that ends at its start lasts until the next day
 
 
@@ -62,11 +59,12 @@ class Sandbox:
 
     def tokens(self, handle: str) -> Tokens:
         """What the brand would get by connecting its account: an access and a refresh token of its own."""
-        said = self._post("/_sandbox/tokens", {"handle": handle, "scopes": SCOPES})
+        said = self._post("/_sandbox/tokens", {"handle": handle, "scopes": list(credentials.SCOPES)})
         return Tokens(
             access_token=said["access_token"],
             refresh_token=said.get("refresh_token"),
-            expires_at=now() + timedelta(seconds=said["expires_in"]),
+            expires_in=said["expires_in"],
+            scopes=credentials.SCOPES,
         )
 
     def knows(self, access_token: str) -> bool:
@@ -153,15 +151,21 @@ def the_brand() -> int:
 def the_accounts(team: Team, world: Sandbox) -> int:
     """The brand's handles under the ids that the network gives them, each with tokens that work."""
     brand = Brand.objects.get(slug=demo.BRAND["slug"])
+    owners = {person.handle for person in demo.PEOPLE if person.owns_app}
     made = 0
     for handle, purpose in demo.ACCOUNTS:
         account = brand.accounts.filter(network="x", handle__iexact=handle).first()
         if account is None:
             account = BrandAccount.objects.create(
-                brand=brand, handle=handle, purpose=purpose, team=team, external_id=external_id(handle)
+                brand=brand,
+                handle=handle,
+                purpose=purpose,
+                team=team,
+                external_id=external_id(handle),
+                owns_app=handle in owners,
             )
             made += 1
-        if not connected(account, world):
+        if account.connected_at is None or not connected(account, world):
             credentials.store(account, world.tokens(handle))
     return made
 
@@ -180,5 +184,5 @@ def connected(account: BrandAccount, world: Sandbox) -> bool:
         return False
     try:
         return world.knows(credentials.ready(account).access_token)
-    except (NetworkError, InvalidTag):
+    except NetworkError:
         return False

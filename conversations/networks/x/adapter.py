@@ -13,38 +13,40 @@ import httpx
 from conversations.networks.base import (
     Account,
     Author,
-    Keepalive,
+    ComplianceOrder,
+    Event,
+    Heard,
+    Matcher,
     Measure,
     Page,
-    Post,
     Rule,
     Sent,
     SentMessage,
     TextKind,
     Tokens,
 )
-from conversations.networks.errors import Refused, Unavailable
+from conversations.networks.errors import NetworkError, Refused, Unavailable
 from conversations.networks.http import async_client
-from conversations.networks.x import length, stream, texts, wire
-from conversations.networks.x.client import Client
+from conversations.networks.x import keeping, length, reading, stream, texts, webhooks, wire
+from conversations.networks.x.client import Client, Meter
+from conversations.networks.x.feed import Feed
+from conversations.networks.x.reading import SLUG, order, snowflake_time
 
 log = logging.getLogger(__name__)
 
-SLUG = "x"
+SCOPES = "tweet.read tweet.write users.read dm.read dm.write offline.access"
 MOST_PAGES = 10  # of a read-back; X sells every post that it returns
-SEARCHABLE = timedelta(
-    days=6, hours=20
-)  # a little less than the week that search looks back, and refuses ids from before
+# A little less than the week that search looks back, and refuses ids from before.
+SEARCHABLE = timedelta(days=6, hours=20)
 
 _HANDLE = re.compile(r"@?([A-Za-z0-9_]{1,15})\Z")
-_ID = re.compile(r"[0-9]{1,19}\Z")
-_SNOWFLAKE_EPOCH = datetime(2010, 11, 4, 1, 42, 54, 657000, tzinfo=UTC)
 
 
 class X:
     """X for one app.
 
-    Safe to share between threads; `web_url` is where people see posts (the demo's is the sandbox).
+    Safe to share between threads; `web_url` is where people see posts (the demo's is the sandbox). `meter` is told,
+    once per answer, what X charges for it.
     """
 
     slug = SLUG
@@ -57,24 +59,46 @@ class X:
         client_secret: str,
         timeout: float = 10.0,
         *,
+        consumer_secret: str = "",
+        meter: Meter | None = None,
         web_url: str = "https://x.com",
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self._api_url = api_url
         self._timeout = timeout
+        self._client_id = client_id
+        self._consumer_secret = consumer_secret
         self._web_url = web_url.rstrip("/")
-        self._client = Client(api_url, bearer_token, client_id, client_secret, timeout=timeout, transport=transport)
+        self._client = Client(
+            api_url, bearer_token, client_id, client_secret, timeout=timeout, meter=meter, transport=transport
+        )
 
     def lookup(self, handle: str) -> Author:
         """`receives_dm` stays unknown: X tells it only to an account that asks with its own token."""
         found = _HANDLE.match(handle.strip())
         if not found:
             raise Refused("gone", "This is not a handle of X: up to 15 letters, digits and underscores.")
-        return _author(self._client.user(found.group(1)))
+        return reading.author(self._client.user(found.group(1)))
+
+    def introduce(self, account: Account, ids: Sequence[str]) -> list[Author]:
+        """Those of them that X shows to the account, at most 100 at once."""
+        wanted = list(dict.fromkeys(_id(external_id) for external_id in ids))
+        if len(wanted) > 100:
+            raise Refused("invalid", "X introduces at most 100 people at once. Ask in several calls.")
+        if not wanted:
+            return []
+        return [reading.author(user) for user in self._client.users(wanted, token=account.access_token)]
+
+    def whoami(self, access_token: str) -> Author:
+        return reading.author(self._client.me(token=access_token))
 
     def mentions(self, account: Account, *, since_id: str | None = None, page_token: str | None = None) -> Page:
         listing = self._client.mentions(
-            _id(account.external_id), token=account.access_token, since_id=since_id, page_token=page_token
+            _id(account.external_id),
+            token=account.access_token,
+            since_id=since_id,
+            page_token=page_token,
+            owned=account.owns_app,
         )
         return self._posts(listing)
 
@@ -91,20 +115,31 @@ class X:
         events = _messages(listing)
         users = listing.users
         posts = [
-            self._inbound(event, event.sender_id, users)
+            reading.message(
+                event.id,
+                users.get(event.sender_id) or wire.User(id=event.sender_id),
+                event.text,
+                conversation_id=event.dm_conversation_id,
+                at=reading.moment(event.id, event.created_at),
+                web_url=self._web_url,
+            )
             for event in events
             if event.sender_id and event.sender_id != account.external_id
         ]
-        newest = max((event.id for event in events), key=_order, default=None)
+        newest = max((event.id for event in events), key=order, default=None)
         return Page(posts=tuple(posts), newest_id=newest, next_token=_next_token(listing))
 
     def send_direct_message(self, account: Account, *, recipient_id: str, text: str) -> Sent:
         made = self._client.send_direct_message(_id(recipient_id), text, token=account.access_token)
         return Sent(external_id=made.dm_event_id, conversation_id=made.dm_conversation_id)
 
-    def reply(self, account: Account, *, in_reply_to: str, text: str, message_button: bool) -> Sent:
-        link = self._message_link(account.external_id) if message_button else None
-        made = self._client.reply(_id(in_reply_to), text, token=account.access_token, message_link=link)
+    def reply(
+        self, account: Account, *, in_reply_to: str, text: str, message_button: bool, summoned: bool = True
+    ) -> Sent:
+        link = reading.message_link(account.external_id, web_url=self._web_url) if message_button else None
+        made = self._client.reply(
+            _id(in_reply_to), text, token=account.access_token, message_link=link, summoned=summoned
+        )
         return Sent(external_id=made.id, conversation_id=None)
 
     def sent_direct_messages(self, account: Account, *, recipient_id: str) -> list[SentMessage]:
@@ -115,12 +150,12 @@ class X:
                 external_id=event.id,
                 text=texts.clean(event.text),
                 urls=texts.urls(event.text, event.entities),
-                created_at=event.created_at or snowflake_time(event.id),
+                created_at=reading.moment(event.id, event.created_at),
             )
             for event in _messages(listing)
             if event.sender_id == account.external_id
         ]
-        return sorted(found, key=lambda sent: _order(sent.external_id), reverse=True)
+        return sorted(found, key=lambda sent: order(sent.external_id), reverse=True)
 
     def sent_replies(self, account: Account, *, in_reply_to: str) -> list[SentMessage]:
         """By search, which sees a reply from half a minute after it was written, for 7 days."""
@@ -132,12 +167,15 @@ class X:
         page: str | None = None
         for _ in range(MOST_PAGES):
             listing = self._client.search(
-                f"from:{account.handle} is:reply", since_id=answered if recent else None, page_token=page
+                f"from:{account.handle} is:reply",
+                since_id=answered if recent else None,
+                page_token=page,
+                call="read_back",
             )
             for post in wire.items(listing.data, wire.Post):
-                if _reference(post, "replied_to") == answered:
+                if reading.reference(post, "replied_to") == answered:
                     text, entities = texts.whole(post)
-                    created = post.created_at or snowflake_time(post.id)
+                    created = reading.moment(post.id, post.created_at)
                     found.append(SentMessage(post.id, text, texts.urls(text, entities), created))
             page = _next_token(listing)
             if not page:
@@ -165,8 +203,13 @@ class X:
             self._client.delete_rules(unwanted)
 
     async def stream(
-        self, *, silence: float = stream.SILENCE, sleep: stream.Sleep = asyncio.sleep
-    ) -> AsyncIterator[Post | Keepalive]:
+        self,
+        terms: Matcher | None = None,
+        *,
+        troubled: stream.Troubled | None = None,
+        silence: float = stream.SILENCE,
+        sleep: stream.Sleep = asyncio.sleep,
+    ) -> AsyncIterator[Heard]:
         """`silence`: seconds without a byte that count as a dead connection. `sleep` is for tests."""
         async with async_client(self._api_url, connect=self._timeout, read=silence) as client:
 
@@ -177,22 +220,76 @@ class X:
             def switch(problem: wire.Problem) -> bool:
                 return self._client.vocabularies.switch("stream", problem)
 
-            async with aclosing(stream.listen(open_stream, switch=switch, sleep=sleep)) as lines:
-                async for line in lines:
-                    if line is None:
-                        yield Keepalive()
-                    elif (post := self._delivered(line)) is not None:
-                        yield post
+            async def free() -> None:
+                try:
+                    await asyncio.to_thread(self.free_stream)
+                except NetworkError as error:
+                    log.warning("X's stream: the slot could not be freed: %s", error)
+
+            listening = stream.listen(
+                open_stream, feed=lambda: self.feed(terms), switch=switch, free=free, troubled=troubled, sleep=sleep
+            )
+            async with aclosing(listening) as chunks:
+                async for heard in chunks:
+                    yield heard
+
+    def feed(self, terms: Matcher | None = None) -> Feed:
+        return Feed(terms, web_url=self._web_url)
+
+    def free_stream(self) -> None:
+        keeping.free_stream(self._client)
+
+    def answer_challenge(self, token: str) -> str:
+        return webhooks.answer_challenge(token, secret=self._consumer_secret)
+
+    def open_envelope(self, body: bytes, signature: str) -> tuple[Event, ...]:
+        return webhooks.open_envelope(body, signature, secret=self._consumer_secret, web_url=self._web_url)
+
+    def keep_webhook(self, url: str) -> str:
+        return keeping.keep_webhook(self._client, url)
+
+    def keep_subscriptions(self, account: Account, *, webhook_id: str) -> int:
+        return keeping.keep_subscriptions(self._client, account, webhook_id=webhook_id)
+
+    def begin_compliance(self) -> ComplianceOrder:
+        return keeping.begin_compliance(self._client)
+
+    def name_posts(self, order: ComplianceOrder, ids: Sequence[str]) -> None:
+        keeping.name_posts(self._client, order, [_id(external_id) for external_id in ids])
+
+    def deleted_posts(self, external_id: str) -> list[str] | None:
+        return keeping.deleted_posts(self._client, _id(external_id))
+
+    def authorize_url(self, *, state: str, challenge: str, redirect_uri: str) -> str:
+        """With S256 as the method of the challenge."""
+        query = {
+            "response_type": "code",
+            "client_id": self._client_id,
+            "redirect_uri": redirect_uri,
+            "scope": SCOPES,
+            "state": state,
+            "code_challenge": challenge,
+            "code_challenge_method": "S256",
+        }
+        return f"{self._web_url}/i/oauth2/authorize?{urlencode(query)}"
+
+    def exchange(self, code: str, *, verifier: str, redirect_uri: str) -> Tokens:
+        """Within half a minute: that is how long X's codes live."""
+        made = self._client.exchange(code, verifier=verifier, redirect_uri=redirect_uri)
+        return Tokens(made.access_token, made.refresh_token, made.expires_in, tuple(made.scope.split()))
+
+    def revoke(self, token: str) -> None:
+        self._client.revoke(token)
+
+    def check_app(self) -> None:
+        """By reading the stream's rules, which takes the app's bearer token and costs nothing."""
+        self._client.rules()
 
     def refresh(self, refresh_token: str) -> Tokens:
-        asked = datetime.now(UTC)
         made = self._client.refresh(refresh_token)
-        return Tokens(
-            access_token=made.access_token,
-            # X may keep the old one in use; then it says nothing.
-            refresh_token=made.refresh_token or refresh_token,
-            expires_at=asked + timedelta(seconds=made.expires_in),
-        )
+        # X may keep the old one in use; then it says nothing.
+        kept = made.refresh_token or refresh_token
+        return Tokens(made.access_token, kept, made.expires_in, tuple(made.scope.split()))
 
     def measure(self, text: str, *, kind: TextKind, link: bool) -> Measure:
         return length.measure(text, kind=kind, link=link)
@@ -204,87 +301,17 @@ class X:
         users = listing.users
         posts = wire.items(listing.data, wire.Post)
         newest = listing.meta.newest_id if listing.meta else None
+        read = [reading.post(post, users, (), web_url=self._web_url) for post in posts]
         return Page(
-            posts=tuple(read for post in posts if (read := self._post(post, users, ())) is not None),
-            newest_id=newest or max((post.id for post in posts), key=_order, default=None),
+            posts=tuple(post for post in read if post is not None),
+            newest_id=newest or max((post.id for post in posts), key=order, default=None),
             next_token=_next_token(listing),
         )
-
-    def _delivered(self, line: wire.StreamLine) -> Post | None:
-        matched = tuple(rule.tag for rule in line.matching_rules or () if rule.tag)
-        posts = wire.items([line.data], wire.Post)
-        return self._post(posts[0], line.users, matched) if posts else None
-
-    def _post(self, post: wire.Post, users: dict[str, wire.User], matched: tuple[str, ...]) -> Post | None:
-        if not post.author_id:
-            # Nobody to answer and nothing to tell two people apart by.
-            log.warning("X sent post %s without its author, passed over", post.id)
-            return None
-        author = _author(users.get(post.author_id) or wire.User(id=post.author_id))
-        text, entities = texts.whole(post)
-        ids, handles = texts.named(text, entities)
-        return Post(
-            network=SLUG,
-            kind="post",
-            external_id=post.id,
-            author=author,
-            text=text,
-            language=None if post.lang in {None, "", "und"} else post.lang,
-            created_at=_moment(post.id, post.created_at),
-            conversation_id=post.conversation_id,
-            in_reply_to=_reference(post, "replied_to"),
-            in_reply_to_author=post.in_reply_to_user_id,
-            is_retweet=_reference(post, "retweeted") is not None,
-            is_quote=_reference(post, "quoted") is not None,
-            names=ids,
-            named_handles=handles,
-            permalink=f"{self._web_url}/{author.handle or 'i'}/status/{post.id}",
-            matched=matched,
-        )
-
-    def _inbound(self, event: wire.DirectMessage, sender_id: str, users: dict[str, wire.User]) -> Post:
-        return Post(
-            network=SLUG,
-            kind="dm",
-            external_id=event.id,
-            author=_author(users.get(sender_id) or wire.User(id=sender_id)),
-            text=texts.clean(event.text),
-            language=None,
-            created_at=_moment(event.id, event.created_at),
-            conversation_id=event.dm_conversation_id,
-            in_reply_to=None,
-            in_reply_to_author=None,
-            is_retweet=False,
-            is_quote=False,
-            names=(),
-            named_handles=(),
-            permalink=self._message_link(sender_id),
-            matched=(),
-        )
-
-    def _message_link(self, user_id: str) -> str:
-        return f"{self._web_url}/messages/compose?{urlencode({'recipient_id': user_id})}"
-
-
-def snowflake_time(external_id: str) -> datetime:
-    """When an id was made: X keeps the milliseconds in its upper bits."""
-    return _SNOWFLAKE_EPOCH + timedelta(milliseconds=_order(external_id) >> 22)
-
-
-def _moment(external_id: str, said: datetime | None) -> datetime:
-    """When it was written. X says so in whole seconds; its id, where that agrees, to the millisecond."""
-    made = snowflake_time(external_id)
-    return made if said is None or abs(made - said) < timedelta(seconds=1) else said
-
-
-def _order(external_id: str) -> int:
-    # Ids are numbers written as text: as text, "9" would come after "10".
-    return int(external_id) if external_id.isdecimal() else 0
 
 
 def _id(external_id: str) -> str:
     """An id that goes into a path; anything else in there would be another endpoint."""
-    if not _ID.match(external_id):
+    if not reading.is_id(external_id):
         raise Refused("invalid", "This is not an id of X. Look the account or the post up again.")
     return external_id
 
@@ -295,18 +322,4 @@ def _next_token(listing: wire.Listing) -> str | None:
 
 def _messages(listing: wire.Listing) -> list[wire.DirectMessage]:
     events = wire.items(listing.data, wire.DirectMessage)
-    return [event for event in events if event.event_type == "MessageCreate"]
-
-
-def _author(user: wire.User) -> Author:
-    return Author(
-        network=SLUG,
-        external_id=user.id,
-        handle=user.username,
-        name=texts.clean(user.name) or user.username,
-        receives_dm=user.receives_your_dm,
-    )
-
-
-def _reference(post: wire.Post, kind: str) -> str | None:
-    return next((reference.id for reference in post.references if reference.type == kind), None)
+    return [event for event in events if event.event_type == "MessageCreate" and reading.is_id(event.id)]

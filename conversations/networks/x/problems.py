@@ -8,6 +8,7 @@ we sent.
 
 import time
 from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
 from enum import Enum
 
 from conversations.networks.errors import NetworkError, RateLimited, Refused, Unavailable, Undetermined
@@ -18,7 +19,7 @@ class Doing(Enum):
     """What was asked, as far as it changes what a refusal means."""
 
     READ = "read"
-    RULES = "rules"  # changes something, but repeating it is harmless
+    SETTING = "setting"  # changes rules, webhooks and the like: repeating it is harmless
     REFRESH = "refresh"
     DIRECT_MESSAGE = "direct message"
     REPLY = "reply"
@@ -30,7 +31,7 @@ class Doing(Enum):
 
 
 # Limits, each with its own three headers; the daily ones are only sent on posts and direct messages.
-_LIMITS = ("x-rate-limit", "x-user-limit-24hour", "x-app-limit-24hour")
+LIMITS = ("x-rate-limit", "x-user-limit-24hour", "x-app-limit-24hour")
 _NO_RESET_KNOWN = 60.0
 _NO_CREDITS = 900.0
 
@@ -100,17 +101,32 @@ def _bad_request(status: int, problem: wire.Problem, doing: Doing) -> NetworkErr
 
 
 def seconds_to_reset(headers: Mapping[str, str], *, now: float | None = None) -> float | None:
-    """Seconds until the limit that stopped us opens again, at least 1; None when X names no time to come."""
-    now = time.time() if now is None else now
-    used_up = [limit for limit in _LIMITS if headers.get(f"{limit}-remaining") == "0"]
-    resets = [_number(headers.get(f"{limit}-reset")) for limit in used_up or _LIMITS[:1]]
+    """Seconds until the limit that stopped us opens again, at least 1; None when X names no time to come.
+
+    By the clock of the answer itself: ours may be wrong.
+    """
+    if now is None:
+        now = server_time(headers) or time.time()
+    used_up = [limit for limit in LIMITS if headers.get(f"{limit}-remaining") == "0"]
+    resets = [number(headers.get(f"{limit}-reset")) for limit in used_up or LIMITS[:1]]
     latest = max((reset for reset in resets if reset), default=None)
     if latest is not None:
         return max(latest - now, 1.0) if latest > now else None
-    return _number(headers.get("retry-after"))
+    return number(headers.get("retry-after"))
 
 
-def _number(value: str | None) -> float | None:
+def server_time(headers: Mapping[str, str]) -> float | None:
+    """When the answer was made by the clock of who made it, in seconds since 1970."""
+    said = headers.get("date", "")
+    try:
+        # A proxy may add a date of its own; joined with a comma, the last one is whole.
+        return parsedate_to_datetime(said[-29:]).timestamp()
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def number(value: str | None) -> float | None:
+    """A header that should be a number; None when it is none."""
     try:
         return float(value) if value else None
     except ValueError:

@@ -1,5 +1,4 @@
-"""Takes X's filtered stream as bytes, leaves its lines, for ever: reconnects by itself, as slowly as X asks
-for.
+"""Takes X's filtered stream, leaves what is heard on it, for ever: reconnects by itself, as slowly as X asks for.
 
 Posts may come twice and gaps happen; whoever reads drops the one and fills the other from search and
 mentions.
@@ -8,25 +7,27 @@ mentions.
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing
 from enum import Enum
 
 import httpx
-import msgspec
 
+from conversations.networks.base import Heard
+from conversations.networks.errors import NetworkError, RateLimited, Refused, Unavailable
 from conversations.networks.x import wire
+from conversations.networks.x.feed import Feed, LineTooLong
 from conversations.networks.x.problems import seconds_to_reset
 
 log = logging.getLogger(__name__)
 
 SILENCE = 25.0  # X sends something at least every 20 s
 STEADY = 20.0  # a connection that lived this long forgives the failures before it
-LONGEST_LINE = 4 * 1024 * 1024
 
 Opening = AbstractAsyncContextManager[httpx.Response]
 Open = Callable[[], Opening]
 Sleep = Callable[[float], Awaitable[None]]
+Troubled = Callable[[NetworkError], None]
 
 
 class Trouble(Enum):
@@ -89,38 +90,55 @@ class Ended(Exception):
         self.reset_in = reset_in
         self.hopeless = hopeless  # waiting will not mend it; a person has to
 
+    def as_error(self, wait: float) -> NetworkError:
+        """For whoever shows how the stream is doing."""
+        if self.hopeless:
+            return Refused("auth", f"X does not open the stream: {self}. Check the app's access and its bearer token.")
+        kind = RateLimited if self.trouble is Trouble.LIMITED else Unavailable
+        return kind(f"X's stream: {self}. It is opened again in {wait:.0f} s.", retry_after=wait)
+
 
 async def listen(
     open_stream: Open,
     *,
+    feed: Callable[[], Feed],
     switch: Callable[[wire.Problem], bool],
+    free: Callable[[], Awaitable[None]] | None = None,
+    troubled: Troubled | None = None,
     sleep: Sleep = asyncio.sleep,
     clock: Callable[[], float] = time.monotonic,
-) -> AsyncGenerator[wire.StreamLine | None]:
-    """Lines with a post in them, and None for each keep-alive, for ever.
+) -> AsyncGenerator[Heard]:
+    """What each chunk of bytes holds, for ever; nothing in it is a keep-alive.
 
-    `switch` is asked when X does not understand the request, and says whether another wording is to be tried.
+    `feed` makes the reader of one connection. `switch` is asked when X does not understand the request, and says
+    whether another wording is to be tried. `free` is called once per trouble when the slot stays taken: the connection
+    in our way is then one of ours whose end X has not noticed. `troubled` is told of every end, before the wait.
     """
     backoff = Backoff()
+    freed = False
     while True:
         started = clock()
         try:
-            async with aclosing(connection(open_stream, switch=switch)) as lines:
-                async for line in lines:
+            async with aclosing(connection(open_stream, feed(), switch=switch)) as chunks:
+                async for heard in chunks:
                     if clock() - started >= STEADY:
                         backoff.forgive()
-                    yield line
+                        freed = False
+                    yield heard
         except Ended as ended:
             wait = backoff.wait(ended.trouble, reset_in=ended.reset_in)
             loud = ended.hopeless or wait >= _CEILING[ended.trouble]
             log.log(logging.ERROR if loud else logging.WARNING, "X's stream: %s; again in %.2f s", ended, wait)
+            if troubled is not None:
+                troubled(ended.as_error(wait))
+            if free is not None and not freed and ended.trouble is Trouble.SLOT and wait > 1.0:
+                freed = True
+                await free()
             await sleep(wait)
 
 
-async def connection(
-    open_stream: Open, *, switch: Callable[[wire.Problem], bool]
-) -> AsyncGenerator[wire.StreamLine | None]:
-    """The lines of one connection; it always ends by raising Ended."""
+async def connection(open_stream: Open, feed: Feed, *, switch: Callable[[wire.Problem], bool]) -> AsyncGenerator[Heard]:
+    """What is heard on one connection; it always ends by raising Ended."""
     opened = False
     try:
         async with open_stream() as response:
@@ -128,11 +146,14 @@ async def connection(
                 raise refusal(response.status_code, response.headers, await response.aread(), switch=switch)
             opened = True
             log.info("X's stream is connected")
-            async for raw in split_lines(response.aiter_bytes()):
-                if not raw:
-                    yield None
-                elif (line := understand(raw)) is not None:
-                    yield line
+            # As asked for it comes uncompressed, unless something on the way knows better.
+            packed = response.headers.get("content-encoding", "identity") != "identity"
+            async for chunk in response.aiter_bytes() if packed else response.aiter_raw():
+                yield feed.feed(chunk)
+                if feed.goodbye is not None:
+                    raise _farewell(feed.goodbye)
+    except LineTooLong as error:
+        raise Ended(Trouble.DROP, "a line without an end") from error
     except httpx.ReadTimeout as error:
         raise Ended(Trouble.TCP, "silent for too long") from error
     except httpx.RemoteProtocolError as error:
@@ -142,37 +163,11 @@ async def connection(
     raise Ended(Trouble.DROP, "in good order")
 
 
-async def split_lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Lines without their end; an empty one is a keep-alive. Only b"\n" ends a line.
-
-    On bytes and not on text: a chunk may end inside a letter, and U+2028, U+2029 and U+0085, at which
-    str.splitlines (and with it httpx's aiter_lines) splits, stand unescaped inside X's JSON.
-    """
-    rest = b""
-    async for chunk in chunks:
-        *lines, rest = (rest + chunk).split(b"\n")
-        for line in lines:
-            yield line.strip(b"\r\t ")
-        if len(rest) > LONGEST_LINE:
-            raise Ended(Trouble.DROP, "a line without an end")
-
-
-def understand(raw: bytes) -> wire.StreamLine | None:
-    """A line with a post in it; None for one that is passed over. Raises Ended for X's goodbye."""
-    try:
-        line = wire.decode(raw, wire.StreamLine)
-    except wire.BadAnswer as error:
-        log.warning("X's stream sent a line of %d bytes that cannot be read, passed over: %s", len(raw), error)
-        return None
-    if line.has_post:
-        return line
-    problem = wire.problem(raw)
+def _farewell(problem: wire.Problem) -> Ended:
+    """Why X closes a connection that it had opened."""
     if problem.slot_taken:
-        raise Ended(Trouble.SLOT, "TooManyConnections")
-    if problem.disconnects:
-        raise Ended(Trouble.DROP, problem.kind or "announced by X")
-    log.warning("X's stream sent a message of an unknown kind (%s), passed over", problem.kind or _keys(raw))
-    return None
+        return Ended(Trouble.SLOT, "TooManyConnections")
+    return Ended(Trouble.DROP, problem.kind or "announced by X")
 
 
 def refusal(status: int, headers: Mapping[str, str], body: bytes, *, switch: Callable[[wire.Problem], bool]) -> Ended:
@@ -188,11 +183,3 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes, *, switch: Cal
     if status == 409:
         return Ended(Trouble.HTTP, "409: the stream has no rules yet")
     return Ended(Trouble.HTTP, detail, hopeless=status in {400, 401, 402, 403, 404})
-
-
-def _keys(raw: bytes) -> str:
-    """The names in a message, which tell its kind without telling its content."""
-    try:
-        return ", ".join(sorted(wire.decode(raw, dict[str, msgspec.Raw]))[:8])
-    except wire.BadAnswer:
-        return "not an object"

@@ -102,8 +102,16 @@ class MatchingRule(msgspec.Struct, frozen=True):
     tag: str | None = None
 
 
+class Identified(msgspec.Struct, frozen=True):
+    """Whatever has an id: X charges by it."""
+
+    id: str
+
+
 class Includes(msgspec.Struct, frozen=True):
     users: list[msgspec.Raw] | None = None
+    tweets: list[msgspec.Raw] | None = None
+    posts: list[msgspec.Raw] | None = None  # the newer name of the same
 
 
 class Meta(msgspec.Struct, frozen=True):
@@ -201,6 +209,51 @@ class OneUser(msgspec.Struct, frozen=True):
     data: User | None = None
 
 
+class Webhook(msgspec.Struct, frozen=True):
+    id: str
+    url: str = ""
+    valid: bool = False
+
+
+class OneWebhook(msgspec.Struct, frozen=True):
+    data: Webhook
+
+
+class Validity(msgspec.Struct, frozen=True):
+    valid: bool = False
+
+
+class WebhookChecked(msgspec.Struct, frozen=True):
+    data: Validity | None = None
+
+
+class Filter(msgspec.Struct, frozen=True):
+    user_id: str | int | None = None
+
+
+class Subscription(msgspec.Struct, frozen=True):
+    subscription_id: str
+    event_type: str = ""
+    filter: Filter | None = None
+    webhook_id: str | None = None
+
+
+class ComplianceJob(msgspec.Struct, frozen=True):
+    id: str
+    status: str = ""  # created, in_progress, complete, failed, expired
+    upload_url: str = ""
+    download_url: str = ""
+
+
+class OneComplianceJob(msgspec.Struct, frozen=True):
+    data: ComplianceJob
+
+
+class ComplianceLine(msgspec.Struct, frozen=True):
+    id: str
+    action: str = ""
+
+
 class CreatedPost(msgspec.Struct, frozen=True):
     id: str
 
@@ -237,12 +290,14 @@ class TokenAnswer(msgspec.Struct, frozen=True):
     access_token: str
     expires_in: int = 7200
     refresh_token: str | None = None
+    scope: str = ""
 
 
 class StreamLine(msgspec.Struct, frozen=True):
     data: msgspec.Raw = msgspec.Raw()  # empty when there is none (msgspec knows no `Raw | None`)
     includes: Includes | None = None
     matching_rules: list[MatchingRule] | None = None
+    text: str | None = None  # of archives, whose lines are posts with nothing around them
     # A post may come with errors beside it (a field that could not be filled); without one they are the message.
     errors: list[Fault] | None = None
 
@@ -264,6 +319,8 @@ def decode(body: bytes | msgspec.Raw, kind: type[T]) -> T:
         raise BadAnswer(f"{kind.__name__}: {error}") from None
     except (msgspec.DecodeError, UnicodeDecodeError):
         return _decode_broken(bytes(body), kind)
+    except (RecursionError, OverflowError):
+        raise BadAnswer(f"{kind.__name__}: nested too deeply, or a number too large") from None
 
 
 def _decode_broken(body: bytes, kind: type[T]) -> T:
@@ -274,7 +331,7 @@ def _decode_broken(body: bytes, kind: type[T]) -> T:
         value = json.loads(body.decode("utf-8", "replace"))
         text = json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
         return msgspec.json.decode(text, type=kind)
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError, OverflowError):
         raise BadAnswer(f"{kind.__name__}: not JSON that can be read") from None
 
 

@@ -15,3 +15,6 @@ new MutationObserver(follow).observe(root, { attributes: true, attributeFilter: 
 document.addEventListener("alpine:init", () => {
   for (const bar of document.querySelectorAll("#changelist-actions")) bar.removeAttribute("x-bind:style");
 });
+
+// What is dead is said on every page of the admin, and pages that show how things stand renew themselves.
+import("./renew.js");

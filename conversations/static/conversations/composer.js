@@ -16,6 +16,8 @@ export function startComposer({ page, say, refresh }) {
   const visible = () => [...form().querySelectorAll(".btn--send")].find((button) => button.offsetParent);
   let timer = 0;
   let asked = 0;
+  let busy = false; // a text is on its way to the server
+  let tooLong = ""; // why nothing can be sent, as far as it was counted
 
   function complain(sentence) {
     const place = page.querySelector("[data-problem]") ?? document.getElementById("said");
@@ -43,6 +45,7 @@ export function startComposer({ page, say, refresh }) {
       group.disabled = !(USES[audience()] ?? []).includes(group.dataset.use);
       group.hidden = group.disabled;
     }
+    tooLong = ""; // not known of this text; the server counts before anything leaves
     clearTimeout(timer);
     timer = setTimeout(measure, PAUSE);
   }
@@ -70,22 +73,33 @@ export function startComposer({ page, say, refresh }) {
   }
 
   function count(used, limit) {
+    if (!form()) return; // it may have gone while the server counted
     const place = form().querySelector("[data-chars]");
     const number = (n) => n.toLocaleString(document.documentElement.lang);
-    place.textContent = limit ? word("chars", { used: number(used), limit: number(limit) }) : "";
-    place.classList.toggle("chars--over", used > limit);
+    const over = used - limit;
+    const text = { used: number(used), limit: number(limit), over: number(over) };
+    place.textContent = limit ? word(over > 0 ? "chars-over" : "chars", text) : "";
+    place.classList.toggle("chars--over", over > 0);
+    // Not `disabled`: the focus stays, and who presses is told why.
+    for (const button of form().querySelectorAll(".btn--send")) {
+      if (over > 0) button.setAttribute("aria-disabled", "true");
+      else if (!busy) button.removeAttribute("aria-disabled");
+    }
+    tooLong = over > 0 ? place.textContent : "";
   }
 
   async function send(button) {
     const box = field();
     const text = box.value.trim();
     if (!text) return box.focus();
-    complain("");
+    complain(tooLong);
+    if (tooLong) return box.focus();
     if (audience() === "secure") {
       say(text);
       return sent(box);
     }
-    if (button.getAttribute("aria-disabled") === "true") return;
+    if (busy) return;
+    busy = true;
     button.setAttribute("aria-disabled", "true");
     try {
       await act(form(), button);
@@ -94,7 +108,8 @@ export function startComposer({ page, say, refresh }) {
     } catch (refusal) {
       complain(refusal.message);
     } finally {
-      button.removeAttribute("aria-disabled");
+      busy = false;
+      if (!tooLong) button.removeAttribute("aria-disabled");
       box.focus();
     }
   }
