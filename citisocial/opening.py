@@ -27,6 +27,7 @@ COMMANDS: Mapping[str, Sequence[str]] = {
     "beat": [*f"{CELERY} beat --loglevel WARNING --pidfile".split(), ""],
     "listener": [str(ROOT / "manage.py"), "listen"],
 }
+POOLS = {"web": "20", "links": "5", "worker": "5"}  # connections to PostgreSQL; the listener keeps its own two
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,8 @@ class Opening:
         self.crew.completed(site)
 
     def spec(self, name: str, command: Sequence[str], fd: int | None = None) -> Spec:
-        return Spec(name=name, command=[sys.executable, *command], env=self.found.env, cwd=ROOT, fd=fd)
+        env = dict(self.found.env) | ({"DATABASE_POOL": POOLS[name]} if name in POOLS else {})
+        return Spec(name=name, command=[sys.executable, *command], env=env, cwd=ROOT, fd=fd)
 
     def begin(self, name: str, *command: str) -> Child:
         return self.crew.begin(self.spec(name, command))

@@ -35,8 +35,11 @@ def env_int(name: str, default: int) -> int:
         raise SystemExit(f"{name} is {value!r}: give it a whole number.") from None
 
 
-def database(url: str) -> dict[str, object]:
-    """Django's DATABASES entry of a postgresql:// URL; `?host=/dir` names a socket directory, as libpq has it."""
+def database(url: str, *, pool: int = 0) -> dict[str, object]:
+    """Django's DATABASES entry of a postgresql:// URL; `?host=/dir` names a socket directory, as libpq has it.
+
+    `pool`: connections that the process keeps for its requests; 0: each request makes one of its own.
+    """
     parts = urlsplit(url)
     if parts.scheme not in {"postgres", "postgresql"}:
         raise SystemExit("DATABASE_URL must be postgresql://user:password@host:port/name. Only PostgreSQL is used.")
@@ -50,7 +53,8 @@ def database(url: str) -> dict[str, object]:
         "PORT": query.pop("port", str(parts.port or "")),
         # Under ASGI a connection held per thread is a connection leaked; 0 or a pool, never None.
         "CONN_MAX_AGE": 0,
-        "OPTIONS": query,
+        "CONN_HEALTH_CHECKS": pool > 0,
+        "OPTIONS": query | ({"pool": {"min_size": 1, "max_size": pool, "timeout": 10}} if pool else {}),
     }
 
 
@@ -135,7 +139,9 @@ TEMPLATES = [
     }
 ]
 
-DATABASES = {"default": database(env("DATABASE_URL", "postgresql://localhost/citisocial"))}
+# A new connection is a new process of PostgreSQL that knows no table yet: with a pool a webhook costs it a fifth.
+DATABASE_POOL = env_int("DATABASE_POOL", 0)
+DATABASES = {"default": database(env("DATABASE_URL", "postgresql://localhost/citisocial"), pool=DATABASE_POOL)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 REDIS_URL = env("REDIS_URL", "redis://localhost:6379/0")
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}

@@ -2,7 +2,8 @@
 
 Stream, mentions timeline, search, pushed events, direct messages and files all end in `ingest`. It takes one statement
 for five hundred posts as for one: each column travels as one array, and PostgreSQL's unique keys say what was there
-already, so two ways in that deliver the same at the same moment need no lock.
+already. Ways in that deliver the same at the same moment take turns: each holds authors and posts until it commits, and
+two that hold what the other waits for would cost a second and one of them its transaction.
 """
 
 from collections.abc import Sequence
@@ -64,13 +65,12 @@ WITH given AS (
     matched::varchar[]
   FROM given JOIN authors ON authors.external_id = given.author CROSS JOIN here
   WHERE given.external_id NOT IN (SELECT external_id FROM known)
-  ORDER BY given.external_id
   ON CONFLICT (network, external_id) DO NOTHING
   RETURNING id, external_id
 ), seen_again AS (
   UPDATE conversations_mention m SET ways = m.ways || here.way
   FROM here, (
-    SELECT id FROM conversations_mention WHERE id IN (SELECT id FROM known WHERE NOT noted) ORDER BY id FOR UPDATE
+    SELECT id FROM conversations_mention WHERE id IN (SELECT id FROM known WHERE NOT noted) FOR UPDATE SKIP LOCKED
   ) AS locked
   WHERE m.id = locked.id AND NOT m.ways @> here.way
 ), namings AS (
@@ -82,7 +82,7 @@ WITH given AS (
 )
 SELECT external_id, true FROM fresh UNION ALL SELECT external_id, false FROM known
 """
-TRIES = 5  # more than two would mean that somebody stores and takes back the same, over and over
+TURN = 0x696E74616B65  # the lock of whoever stores
 
 
 def ingest(account: BrandAccount, posts: Sequence[Post], *, way: str, cursor: str | None = None) -> int:
@@ -91,13 +91,11 @@ def ingest(account: BrandAccount, posts: Sequence[Post], *, way: str, cursor: st
     `way` is stream, activity, mentions, dm, file or search:<tag>. Posts that were stored before only get the way
     noted. All posts are of the account's network.
     """
-    # In one order, so that two ways in never wait for each other in a circle.
-    posts = sorted({post.external_id: post for post in posts}.values(), key=lambda post: post.external_id)
-    if not cursor:  # one statement is a transaction of its own
-        return _store(account, posts, way) if posts else 0
+    posts = list({post.external_id: post for post in posts}.values())
     with transaction.atomic():
         stored = _store(account, posts, way) if posts else 0
-        ways.move(account, way, cursor)
+        if cursor:
+            ways.move(account, way, cursor)
     return stored
 
 
@@ -125,28 +123,21 @@ def _people(people: Sequence[Author]) -> list[Any]:
 
 
 def _store(account: BrandAccount, posts: Sequence[Post], way: str) -> int:
-    """How many were new. What somebody else is storing at this moment is there when the statement is run again."""
-    stored = 0
-    for _ in range(TRIES):
-        columns = [list(column) for column in zip(*map(_row, posts), strict=True)]
-        named = [(post.external_id, name) for post in posts for name in post.names]
-        with connection.cursor() as sql:
-            sql.execute(
-                _statement(settings.DEMO),
-                [
-                    *columns,
-                    [external_id for external_id, _ in named],
-                    [name for _, name in named],
-                    *(account.network, account.brand_id, way),
-                    *_people([post.author for post in posts]),
-                ],
-            )
-            found: dict[str, bool] = dict(sql.fetchall())
-        stored += sum(found.values())
-        posts = [post for post in posts if post.external_id not in found]
-        if not posts:
-            break
-    return stored
+    """How many were new."""
+    named = [(post.external_id, name) for post in posts for name in post.names]
+    with connection.cursor() as sql:
+        sql.execute("SELECT pg_advisory_xact_lock(%s)", [TURN])
+        sql.execute(
+            _statement(settings.DEMO),
+            [
+                *(list(column) for column in zip(*map(_row, posts), strict=True)),
+                [external_id for external_id, _ in named],
+                [name for _, name in named],
+                *(account.network, account.brand_id, way),
+                *_people([post.author for post in posts]),
+            ],
+        )
+        return sum(new for _, new in sql.fetchall())
 
 
 @lru_cache

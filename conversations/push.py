@@ -4,7 +4,10 @@ The web process takes them (`take`); beat looks after the webhook and its subscr
 """
 
 import logging
+import threading
+from collections import deque
 from collections.abc import Iterable, Sequence
+from concurrent.futures import Future
 from datetime import datetime, timedelta
 from itertools import groupby
 
@@ -31,16 +34,46 @@ SELECT %s, unnest(%s::text[]), %s ON CONFLICT DO NOTHING RETURNING event_id
 """
 
 
-def take(network: str, events: Sequence[Event]) -> int:
-    """Store what was pushed, in one transaction; events that were here before change nothing. Returns new mentions.
+_waiting: deque[tuple[str, Sequence[Event], Future[int]]] = deque()  # deliveries that are not stored yet
+_storing = threading.Lock()
 
-    The network charges what it delivered, whatever becomes of it. DatabaseError when nothing could be stored: the
-    network must then be told to repeat.
+
+def take(network: str, events: Sequence[Event]) -> int:
+    """Store what was pushed; events that were here before change nothing. Returns how many mentions are new.
+
+    A network delivers several at a time: what comes while one delivery is being stored goes into the next transaction
+    together, and each is answered after its own commit. DatabaseError when nothing could be stored: the network must
+    then be told to repeat.
     """
+    stored: Future[int] = Future()
+    _waiting.append((network, events, stored))
+    with _storing:
+        if not stored.done():  # nobody before us took ours along
+            together = [_waiting.popleft() for _ in range(len(_waiting))]
+            for slug in sorted({slug for slug, _, _ in together}):
+                _store_together(slug, [(events, answer) for name, events, answer in together if name == slug])
+    return stored.result()
+
+
+def _store_together(network: str, together: Sequence[tuple[Sequence[Event], Future[int]]]) -> None:
+    """One transaction for all of them; the first is told of the new mentions, so that triage is asked once."""
+    try:
+        new = _store(network, [event for events, _ in together for event in events])
+    except Exception as error:
+        for _, stored in together:
+            stored.set_exception(error)
+    else:
+        for number, (_, stored) in enumerate(together):
+            stored.set_result(0 if number else new)
+
+
+def _store(network: str, events: Sequence[Event]) -> int:
+    """One transaction. The network charges what it delivered, whatever becomes of it."""
     at = now()
     with transaction.atomic():
         first = _first_time(network, events, at)
-        mentions.delete(network, [e.external_id for e in first if e.kind == "deleted"])
+        if deleted := [e.external_id for e in first if e.kind == "deleted"]:
+            mentions.delete(network, deleted)
         stored = _heard(network, [e for e in first if e.post and not _late(e, at)])
         for account in _accounts(network, [e.account_id for e in first if e.kind == "revoked"]):
             credentials.refused(account)

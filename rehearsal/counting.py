@@ -122,6 +122,13 @@ def wait_until_dealt(books: Books, ids: Sequence[str], told: Callable[[int], Non
     return missing
 
 
+def wait_until_asked(books: Books, *, within: float = 20.0) -> None:
+    """In a house that was started a moment ago: until its worker is at work, or it is high time to begin anyway."""
+    deadline = time.monotonic() + within
+    while len(books.turns()) < len(books.our_handles()) and time.monotonic() < deadline:
+        time.sleep(LOOK)
+
+
 def wait_until_polled(books: Books, ids: Sequence[str], *, within: float = 90.0) -> bool:
     """Wait until every polled way has been read beyond the last post, so that `seen_again` is final.
 

@@ -96,6 +96,7 @@ def replay(rows: list[Row], house: House, *, rate: float, fresh: bool, tick: Tic
     try:
         if fresh:
             wait_until_listening(house, inbox)
+            counting.wait_until_asked(books)
         began = time.monotonic()
         progress = Progress("posted", len(ordered))
 
