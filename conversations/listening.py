@@ -1,7 +1,7 @@
 """Takes the network's stream, or a file in its format, leaves what is for us in `intake.ingest`: the fastest way in.
 
 The polled ways fill whatever it misses. One task reads, one stores, so a slow database never makes the network wait
-for us: it takes whatever came while the last transaction ran (group commit), and the first post goes at once. The
+for us: it takes whatever came since the last transaction (group commit), and the first post goes at once. The
 caller's `after` (triage) runs beside it in a thread of its own.
 """
 
@@ -35,6 +35,7 @@ T = TypeVar("T")
 After = Callable[[], object]
 
 BATCH = 500  # posts in one transaction
+PACE = 0.05  # seconds from the beginning of one transaction to the next: in a flood few large ones cost least
 AHEAD = 2_000  # chunks that are read ahead of the database; then the network waits
 QUIET = 10.0  # seconds between two notes that a quiet stream is alive
 BUSY = 1.0  # seconds between two notes while posts come, or while one connection after the other fails
@@ -148,9 +149,12 @@ async def _read(ear: _Ear) -> None:
 
 
 async def _store(ear: _Ear) -> None:
-    """Group commit: whatever came while the last transaction ran, at most BATCH posts or a little more."""
+    """Group commit: whatever came since the last transaction, at most BATCH posts or a little more."""
+    began = -PACE
     while True:
         item: Heard | NetworkError = await ear.queue.get()
+        await asyncio.sleep(max(0.0, began + PACE - time.monotonic()))
+        began = time.monotonic()
         posts = 0
         while isinstance(item, Heard):
             ear.unstored.append(item)

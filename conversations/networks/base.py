@@ -159,6 +159,10 @@ class Matcher(Protocol):
     def tags(self, text: str) -> tuple[str, ...]:
         """Their tags; none: it is not for us."""
 
+    @property
+    def anchored(self) -> Callable[[str], object]:
+        """Asked with a lower-cased text: something true when it may satisfy a rule, at a fraction of the cost."""
+
 
 class Feed(Protocol):
     """Reads lines in the network's own format, from wherever they come."""

@@ -49,6 +49,11 @@ class Terms:
     def become(self, rules: Sequence[Rule], handles: Iterable[str]) -> None:
         self._compiled = _compile(rules, handles)
 
+    @property
+    def anchored(self) -> Callable[[str], object]:
+        """Asked with a lower-cased text: something true when a rule may be satisfied. Good until `become`."""
+        return self._compiled.automaton.find_matches_as_indexes
+
     def tags(self, text: str) -> tuple[str, ...]:
         """The tags of the rules that the text satisfies, in the rules' order."""
         compiled = self._compiled

@@ -2,7 +2,7 @@
 
 Three ways in turn, each from the same socket with the same events: the listener itself (`listening.listen`: bytes in,
 rows out); the raw reference, which reads, parses typed and matches, and does nothing with what it found; and the naive
-loop: json.loads, one alternation of all terms, get_or_create one by one.
+loop as one writes it first: httpx's iter_lines, json.loads, one alternation of all terms, get_or_create one by one.
 """
 
 import asyncio
@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 import msgspec
 from ahocorasick_rs import AhoCorasick, Implementation, MatchKind
 from django.conf import settings
@@ -171,17 +172,17 @@ def raw(events: int, terms: list[str]) -> Run:
 
 def naive(events: int, terms: list[str], account: BrandAccount) -> Run:
     wanted = re.compile(r"(?<!\w)(?:" + "|".join(re.escape(term) for term in terms) + r")(?!\w)", re.IGNORECASE)
-    with connected(events) as (connection, before):
+    with httpx.stream("GET", f"{settings.X_API_URL}/2/tweets/search/stream?events={events}", timeout=60) as response:
+        lines = response.iter_lines()
+        next(lines)  # the first post, which comes at once
         started = clocks()
         go()
-        for lines in batches(connection, before):
-            for each in lines:
-                if len(each) > 1:
-                    post = json.loads(each)
-                    if wanted.search(post["data"]["text"]):
-                        keep(post, account)
-            if len(lines[-1]) <= 1:
+        for line in lines:
+            if not line:  # a keep-alive: that was all
                 break
+            post = json.loads(line)
+            if wanted.search(post["data"]["text"]):
+                keep(post, account)
         return spent(events, started, clocks())
 
 

@@ -74,7 +74,8 @@ class Feed:
     def _hear(self, lines: list[bytes]) -> Heard:
         posts: list[Post] = []
         charges: list[Charge] = []
-        tags = self._terms.tags if self._terms else None
+        glance, terms = _glance, self._terms
+        anchored = terms.anchored if terms else None
         for number, raw in enumerate(lines, self.lines + 1):
             if len(raw) < 2:  # a keep-alive: nothing, or the \r of X's line ends
                 if raw.strip():
@@ -82,15 +83,10 @@ class Feed:
                 continue
             matched: tuple[str, ...] = ()
             try:
-                seen = _glance(raw)
-                data = seen.data
-                if seen.matching_rules is None and tags is not None:
-                    if data is None:
-                        text = seen.text
-                    else:
-                        note = data.note_tweet or data.note_post
-                        text = note.text if note is not None and note.text else data.text
-                    if text is not None and not (matched := tags(text)):
+                seen = glance(raw)
+                if terms is not None and anchored is not None and seen.matching_rules is None:
+                    text = _said(seen)
+                    if text is not None and not (anchored(text.lower()) and (matched := terms.tags(text))):
                         continue
             except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
                 pass  # read in full below, where half an emoji is forgiven
@@ -139,6 +135,17 @@ class Feed:
         self.bad_lines += 1
         if len(self.bad) < MOST_NAMED:
             self.bad.append(number)
+
+
+def _said(seen: Glance) -> str | None:
+    """The text to look for terms in; None for a line that is no post."""
+    data = seen.data
+    if data is None:
+        return seen.text
+    if data.note_tweet is None and data.note_post is None:
+        return data.text
+    note = data.note_tweet or data.note_post
+    return note.text if note is not None and note.text else data.text
 
 
 def _text(post: wire.Post) -> str:
