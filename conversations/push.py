@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from itertools import groupby
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 
 from citisocial.clock import now
 from conversations import credentials, mentions, metering, ways
@@ -56,10 +56,17 @@ def take(network: str, events: Sequence[Event]) -> int:
 
 
 def _store_together(network: str, together: Sequence[tuple[Sequence[Event], Future[int]]]) -> None:
-    """One transaction for all of them; the first is told of the new mentions, so that triage is asked once."""
+    """One transaction for all of them; the first is told of the new mentions, so that triage is asked once.
+
+    One that cannot be stored must not take the others with it, each time the network repeats it: so each by itself.
+    """
     try:
         new = _store(network, [event for events, _ in together for event in events])
     except Exception as error:
+        if len(together) > 1 and not isinstance(error, OperationalError | InterfaceError):
+            for each in together:
+                _store_together(network, [each])
+            return
         for _, stored in together:
             stored.set_exception(error)
     else:

@@ -1,8 +1,12 @@
 """Being pushed to: the webhook and its subscriptions are kept, failures are tried again, gaps are read at once."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 
 from citisocial.clock import now
 from conversations import credentials, push, tasks, ways
@@ -143,3 +147,37 @@ def test_ids_of_events_are_forgotten_after_a_week(b):
         PushedEvent.objects.create(network="x", event_id=str(age), received_at=now() - timedelta(days=age))
     tasks.expire()
     assert list(PushedEvent.objects.values_list("event_id", flat=True)) == ["6"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_deliveries_of_the_same_moment_share_a_transaction_and_a_bad_one_harms_none(b, monkeypatch):
+    at, batches, real = now(), [], push.ingest
+
+    def picky(account, posts, *, way):
+        batches.append(len(posts))
+        if any("poison" in post.text for post in posts):
+            raise ValueError("this cannot be stored")
+        return real(account, posts, way=way)
+
+    monkeypatch.setattr(push, "ingest", picky)
+    deliveries = [Event(str(n), "1001", "post", said(at)) for n in range(5)]
+    bad = Event("9", "1001", "post", replace(said(at), text="poison"))
+
+    def deliver(event):
+        try:
+            return push.take("x", [event])
+        except ValueError:
+            return "refused"
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(6) as pool:
+        with push._storing:  # somebody else is storing while these come
+            coming = [pool.submit(deliver, event) for event in [*deliveries, bad]]
+            while len(push._waiting) < 6:
+                time.sleep(0.005)
+        answers = [each.result() for each in coming]
+    assert answers == [1, 1, 1, 1, 1, "refused"]
+    assert batches == [6, 1, 1, 1, 1, 1, 1]
+    assert Mention.objects.count() == 5
+    assert set(PushedEvent.objects.values_list("event_id", flat=True)) == {"0", "1", "2", "3", "4"}
