@@ -54,7 +54,7 @@ def sweep() -> int:
                 for new in _poll(account, way, query):
                     stored += new
             except NetworkError as error:
-                wait = ways.failed(account, way, error, seconds=seconds)
+                wait = ways.failed(account, way, error, seconds=min(seconds, DM_SECONDS))
                 log.warning("sweep of @%s by %s: %s (again in %.0f s)", account.handle, way, error, wait)
     return stored
 

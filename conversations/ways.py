@@ -134,6 +134,7 @@ def failed(account: BrandAccount, way: str, error: NetworkError, *, seconds: flo
         error=f"{WAIT if told_to_wait else ''}{error}"[:300],
         failing_since=Coalesce("failing_since", at),
         paused_until=at + timedelta(seconds=wait),
+        asked_at=None,  # its turn is when the pause is over, however seldom it is asked when all is well
     )
     return wait
 

@@ -247,6 +247,20 @@ def test_pushed_messages_are_polled_for_recovery_only_and_sooner_after_a_gap(b, 
     assert x.count("dm") == 2
 
 
+def test_a_recovery_poll_that_failed_is_not_put_off_for_a_quarter_of_an_hour(b, x, settings):
+    settings.X_PUSH = "webhook"
+    ways.succeeded(b.care, "activity")
+    x.trouble = lambda call: (_ for _ in ()).throw(Unavailable("cut off")) if call == "dm" else None
+    sweep.sweep()
+    cursor = Cursor.objects.get(way="dm")
+    assert cursor.paused_until is not None
+    assert cursor.paused_until - now() <= timedelta(seconds=75)
+    Cursor.objects.filter(way="dm").update(paused_until=now())
+    x.trouble = lambda call: None
+    sweep.sweep()
+    assert Cursor.objects.get(way="dm").error == ""
+
+
 def test_a_push_that_was_not_heard_of_for_long_is_not_trusted(b, settings):
     settings.X_PUSH = "webhook"
     ways.succeeded(b.care, "activity")
