@@ -1,9 +1,9 @@
 """Takes a customer with a complaint, leaves a link to the secure chat in their direct messages: the first half."""
 
-import re
 from collections.abc import Callable
 from urllib.parse import urljoin
 
+from .pages import read
 from .people import Answer, Person, Stumble, form_on, redirected
 from .scene import AGENT, WAIT, Scene, find, open_inbox, sign_in, until
 from .sockets import Frame
@@ -12,7 +12,6 @@ INVITATION = "Hi, this is {agent} from Citi. I would like to look at this with y
 REPLY = "We are sorry to hear that. Please send us a direct message, so that we can look into it with you."
 REFUSAL = "does not accept direct messages"
 ANSWER = "Hello, you asked me to write here. It is about the transfer of Monday."
-REACHABLE = re.compile(r"(?:X does not say whether they|They) accept direct messages\.?", re.IGNORECASE)
 
 
 def agent(scene: Scene) -> str:
@@ -141,8 +140,8 @@ def link(scene: Scene) -> str:
             raise Stumble(f"a second {method} of the link leads elsewhere")
         if scene.customer.get(where, method=method).status != 200:
             raise Stumble(f"a {method} of the welcome page is refused")
-    if _timeline(scene) != before:
-        raise Stumble("opening the link has changed the case")
+    if (after := _timeline(scene)) != before:
+        raise Stumble(f"opening the link has changed the case from {before!r} to {after!r}")
     scene.welcome = scene.customer.open(where, to=site)
     scene.wipe()
     return "302 to the bank's site; a second GET and a HEAD changed nothing"
@@ -191,6 +190,12 @@ def _settled(scene: Scene) -> str:
 
 
 def _timeline(scene: Scene) -> str:
-    """The case as the agent's page tells it, without what a poll may learn of the person at any moment."""
-    told = scene.agent.open(f"{scene.case_url}timeline/").page.text
-    return REACHABLE.sub("", told)
+    """The case's state and its story as the agent's page tells them.
+
+    Not what stands after them, at the composer: what may be sent to this person, which a poll may learn at any moment.
+    """
+    whole = scene.agent.open(f"{scene.case_url}timeline/").body
+    told, found, _rest = whole.partition('data-part="composer"')
+    if not found:
+        raise Stumble("the agent's page has no composer after the story")
+    return read(told).text
