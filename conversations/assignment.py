@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from django.db import connection, transaction
-from django.db.models import Count, OuterRef, Q, Subquery
+from django.db.models import Count, Exists, OuterRef, Q, Subquery
 
 from accounts import agents as roster
 from accounts.models import Agent, User
@@ -33,7 +33,8 @@ class Desk:
 def assign_waiting() -> int:
     """Give waiting cases to agents with room, longest waiting first. Returns how many were given."""
     given = 0
-    for brand in Brand.objects.order_by("pk"):
+    waiting = Case.objects.filter(brand=OuterRef("pk"), status=Case.Status.OPEN)
+    for brand in Brand.objects.filter(Exists(waiting)).order_by("pk"):
         with transaction.atomic():
             with connection.cursor() as sql:
                 sql.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])

@@ -28,7 +28,7 @@ from conversations.errors import BadText, ConversationError, NotAllowed
 from conversations.models import Brand, Case
 
 T = TypeVar("T")
-COALESCE = 0.05  # seconds between the beginnings of two looks: a burst of pokes becomes one look
+COALESCE = 0.02  # seconds between the beginnings of two looks: a burst of pokes becomes one look
 KEPT = 5.0  # seconds for which the thread keeps its connection to the database
 REFUSED = 4403
 

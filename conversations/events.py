@@ -5,16 +5,20 @@ forged poke costs at most one query: each consumer reads what its own user may s
 frames below. Unknown fields are refused in both directions.
 """
 
+import asyncio
 import logging
+import threading
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import msgspec
-from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from django.db import transaction
 
 log = logging.getLogger(__name__)
+
+PATIENCE = 5.0  # seconds to wait for Redis; a poke that got lost is made good by the clients' resume
 
 
 class Frame(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", omit_defaults=False):
@@ -160,6 +164,15 @@ def _on_commit(group: str, message: dict[str, Any]) -> None:
     def send() -> None:
         layer = get_channel_layer()
         assert layer is not None  # settings name one
-        async_to_sync(layer.group_send)(group, message)
+        asyncio.run_coroutine_threadsafe(layer.group_send(group, message), _loop()).result(PATIENCE)
 
     transaction.on_commit(send, robust=True)
+
+
+@cache
+def _loop() -> asyncio.AbstractEventLoop:
+    """One loop of this process for all pokes, because the connection to Redis belongs to a loop: one of their own for
+    each poke would connect anew each time."""
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, name="pokes", daemon=True).start()
+    return loop

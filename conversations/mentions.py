@@ -3,6 +3,7 @@
 NEW → CASED | IGNORED (which may become CASED later); anything → DELETED, and the words go with it, for good.
 """
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -16,7 +17,15 @@ from conversations.models import Case, Mention
 State = Mention.State
 LOCK = 0x7E1A6E
 NETWORKS = {"x": "X"}  # what people call them
-DECIDED = ["state", "reason", "because", "triaged_at", "case"]
+
+# By hand, because every batch of posts comes by: bulk_update builds a CASE of all rows for each column.
+SAVE = """
+UPDATE conversations_mention m SET state = given.state, reason = given.reason, because = given.because,
+  triaged_at = given.triaged_at, case_id = given.case_id
+FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::jsonb[], %s::timestamptz[], %s::bigint[])
+  AS given (id, state, reason, because, triaged_at, case_id)
+WHERE m.id = given.id
+"""
 
 
 def decide(mention: Mention, *, reason: str, because: Sequence[dict[str, str]], at: datetime) -> None:
@@ -36,7 +45,10 @@ def alone() -> None:
 
 def save(mentions: Sequence[Mention]) -> None:
     """Store what was decided, with the cases they joined. Call it in the transaction that read them `alone`."""
-    Mention.objects.bulk_update(mentions, DECIDED)
+    if mentions:
+        rows = [(m.pk, m.state, m.reason, json.dumps(m.because), m.triaged_at, m.case_id) for m in mentions]
+        with connection.cursor() as sql:
+            sql.execute(SAVE, [list(column) for column in zip(*rows, strict=True)])
 
 
 def delete(network: str, external_ids: Sequence[str]) -> int:

@@ -118,8 +118,7 @@ def _heard(network: str, events: Sequence[Event]) -> int:
         posts: list[Post] = [event.post for event in group if event.post]
         stored += ingest(ours[account_id], posts, way=WAY)
         # What arrives does not end a failure to subscribe: the other kinds of events may be missing still.
-        if not ways.failing_for(ours[account_id], WAY):
-            ways.succeeded(ours[account_id], WAY, posts)
+        ways.heard(ours[account_id], WAY, posts)
     return stored
 
 

@@ -116,12 +116,25 @@ def move(account: BrandAccount, way: str, newest: str) -> None:
 def succeeded(account: BrandAccount, way: str, posts: Sequence[Post] = ()) -> None:
     """The network answered (or the stream spoke), and this is what it delivered."""
     at = now()
-    columns: dict[str, object] = {"succeeded_at": at, "failing_since": None, "error": "", "paused_until": None}
-    if posts:
-        newest = max(post.created_at for post in posts)
-        columns |= {"heard_at": at, "lag_ms": max(0, int((at - newest).total_seconds() * 1000))}
+    columns: dict[str, object] = {"failing_since": None, "error": "", "paused_until": None}
     _cursor(account, way)
-    Cursor.objects.filter(account=account, way=way).update(**columns)
+    Cursor.objects.filter(account=account, way=way).update(**columns, **_spoke(posts, at))
+
+
+def heard(account: BrandAccount, way: str, posts: Sequence[Post]) -> None:
+    """The network delivered these by itself; that ends no failure of asking it."""
+    well, columns = Cursor.objects.filter(account=account, way=way, failing_since=None), _spoke(posts, now())
+    if not well.update(**columns):  # it failed, or nobody has asked for it yet
+        _cursor(account, way)
+        well.update(**columns)
+
+
+def _spoke(posts: Sequence[Post], at: datetime) -> dict[str, object]:
+    """The columns of a way that spoke, and the lag of the newest post."""
+    if not posts:
+        return {"succeeded_at": at}
+    newest = max(post.created_at for post in posts)
+    return {"succeeded_at": at, "heard_at": at, "lag_ms": max(0, int((at - newest).total_seconds() * 1000))}
 
 
 def failed(account: BrandAccount, way: str, error: NetworkError, *, seconds: float) -> float:

@@ -4,23 +4,19 @@ What only a browser enforces bites here: CSP (form-action above all), Referrer-P
 scripts. The first half and the agent's side play through the plain doors of the walk.
 """
 
-import os
-import shutil
 import uuid
 from collections.abc import Iterator
-from unittest import mock
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect
 
 from citisocial.servers import House
 from rehearsal import reaching
 from rehearsal.people import Stumble, form_on
-from rehearsal.premises import complain, own_house, show_logs
+from rehearsal.premises import show_logs
 from rehearsal.scene import PASSWORD, Scene, open_chat
 from tests.factories.plugged import Line
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PATIENCE = 20_000  # ms: two cores may be busy with something else
 TARGET = 44  # px: WCAG asks for 24, customers get what a thumb needs
 
@@ -28,19 +24,9 @@ pytestmark = [
     pytest.mark.browser,
     # The rehearsal's sockets are opened and closed by hand, on purpose: they break in the middle.
     pytest.mark.filterwarnings("ignore:connect\\(\\) must be used as a context manager:DeprecationWarning"),
-    # Starts a house of its own, as the walk does: one after the other.
+    # In a house of its own, as the walk: one after the other.
     pytest.mark.xdist_group("walk"),
-    pytest.mark.skipif(
-        CHROMIUM is None, reason="there is no Chromium here: apt-get install chromium, and run it again"
-    ),
 ]
-
-
-@pytest.fixture
-def house(clean_environment: dict[str, str]) -> Iterator[House]:
-    """A whole house, as ./run starts it: not with what the test run put into the environment."""
-    with mock.patch.dict(os.environ, clean_environment, clear=True), own_house(announce=complain) as opened:
-        yield opened
 
 
 @pytest.fixture
@@ -56,14 +42,6 @@ def scene(house: House) -> Iterator[Scene]:
         raise
     finally:
         played.close()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield opened
-        opened.close()
 
 
 @pytest.fixture

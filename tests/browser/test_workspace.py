@@ -3,56 +3,36 @@
 Only a real Chromium runs the page's modules under the page's own CSP. The customer plays through plain doors.
 """
 
-import shutil
 import uuid
 from collections.abc import Iterator
+from unittest import mock
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 from citisocial.servers import House
 from rehearsal import joining, reaching
-from rehearsal.premises import complain, own_house
-from rehearsal.scene import PASSWORD, Scene, open_chat
+from rehearsal.scene import PARTS, PASSWORD, Part, Scene, open_chat
 from tests.factories.plugged import Line
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PATIENCE = 20_000  # ms: two cores may be busy with something else
+DEE = Part("dee", "dee_says", "@AskCiti my card was declined at the pharmacy today. Can you help me?")  # a case of hers
 
-pytestmark = [
-    pytest.mark.browser,
-    # Starts a house of its own, as the walk does: one after the other.
-    pytest.mark.xdist_group("walk"),
-    pytest.mark.skipif(
-        CHROMIUM is None, reason="there is no Chromium here: apt-get install chromium, and run it again"
-    ),
-]
-
-
-@pytest.fixture(scope="module")
-def house() -> Iterator[House]:
-    with own_house(announce=complain) as opened:
-        yield opened
+# In a house of its own, as the walk: one after the other.
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("walk")]
 
 
 @pytest.fixture
 def scene(house: House) -> Iterator[Scene]:
     """A tweet that became a case, and the agent has it."""
-    played = Scene(house, "dm", lambda: None)
-    try:
-        for step in (reaching.agent, reaching.tweet, reaching.inbox, reaching.take):
-            step(played)
-        yield played
-    finally:
-        played.close()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield opened
-        opened.close()
+    with mock.patch.dict(PARTS, dm=DEE):
+        played = Scene(house, "dm", lambda: None)
+        try:
+            for step in (reaching.agent, reaching.tweet, reaching.inbox, reaching.take):
+                step(played)
+            yield played
+        finally:
+            played.close()
 
 
 @pytest.fixture

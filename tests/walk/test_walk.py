@@ -48,8 +48,8 @@ def living(place: Path) -> set[str]:
 
 @pytest.mark.parametrize(
     ("options", "steps"),
-    [([], DM), (["--by", "reply"], REPLY), (["--wipe"], DM)],
-    ids=["dm", "reply", "wiped"],
+    [([], DM), (["--by", "reply", "--wipe"], REPLY)],
+    ids=["dm", "reply, wiped"],
 )
 def test_the_walk_ends_well(clean_environment: dict[str, str], place: Path, options: list[str], steps: list[str]):
     done = walk(clean_environment | {"TMPDIR": str(place)}, *options)
