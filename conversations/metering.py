@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Literal
 
 from django.conf import settings
-from django.db import Error, connection, transaction
+from django.db import Error, InterfaceError, OperationalError, connection, transaction
 from django.db.models import Q, Sum
 
 from accounts.models import User
@@ -110,13 +110,20 @@ def record(network: str, charges: Sequence[Charged], *, day: date | None = None)
     if not first:
         return
     try:
-        with transaction.atomic():
-            _count(network, first, day or today())
+        try:
+            _count(network, first, day)
+        except (OperationalError, InterfaceError):
+            if connection.in_atomic_block:
+                raise
+            connection.close()  # it was ended while we waited for the network, which says only once what it charged
+            _count(network, first, day)
     except Error:
         log.exception("metering: %d charges of %s were not counted", len(first), network)
 
 
-def _count(network: str, first: dict[tuple[str, str], Charged], day: date) -> None:
+@transaction.atomic
+def _count(network: str, first: dict[tuple[str, str], Charged], day: date | None) -> None:
+    day = day or today()
     keys = sorted(first)  # in one order, so that two who count the same never wait for each other in a circle
     units: Counter[tuple[str, str]] = Counter()
     micros: Counter[tuple[str, str]] = Counter()

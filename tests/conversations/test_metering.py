@@ -107,6 +107,15 @@ def test_a_meter_that_fails_does_not_break_the_call(caplog):
     assert spent() == [("post", "stream", 1, 5_000)]
 
 
+@pytest.mark.django_db(transaction=True)
+def test_what_was_charged_is_counted_when_the_connection_was_ended_meanwhile(caplog):
+    with pytest.raises(OperationalError), connection.cursor() as sql:
+        sql.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+    metering.record("x", [post(1)])
+    assert spent() == [("post", "stream", 1, 5_000)]
+    assert caplog.text == ""
+
+
 def test_charges_of_days_that_are_over_are_forgotten_and_their_sums_are_not(noon):
     for days in range(5):
         metering.record("x", [post(1)], day=NOON.date() - timedelta(days=days))
