@@ -10,6 +10,7 @@ from allauth.socialaccount import adapter as stock
 from allauth.socialaccount.models import SocialApp, SocialLogin
 from django.conf import settings
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
 
 from accounts import x
 
@@ -19,6 +20,13 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False
+
+    def get_reauthentication_methods(self, user: Any) -> list[dict[str, Any]]:
+        """Stock offers the password first, also to those who have a second factor: it would confirm nothing."""
+        methods: list[dict[str, Any]] = super().get_reauthentication_methods(user)
+        words = {"mfa_reauthenticate": _("Use a code"), "mfa_reauthenticate:webauthn": _("Use a passkey")}
+        stronger = [method | {"description": words[method["id"]]} for method in methods if method["id"] in words]
+        return stronger or methods
 
 
 class SocialAdapter(stock.DefaultSocialAccountAdapter):
@@ -58,7 +66,8 @@ class SocialAdapter(stock.DefaultSocialAccountAdapter):
         extra_context: dict[str, Any] | None = None,
     ) -> NoReturn:
         # The type only: the texts of these exceptions quote what the token endpoint answered.
-        raise ImmediateHttpResponse(x.refuse(request, type(exception).__name__ if exception else str(error)))
+        reason = type(exception).__name__ if exception else "declined_at_x" if error == "cancelled" else "unknown_state"
+        raise ImmediateHttpResponse(x.refuse(request, reason))
 
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> NoReturn:
         raise ImmediateHttpResponse(x.conclude(request, sociallogin))

@@ -3,8 +3,10 @@
 from typing import Any
 
 import allauth.account.admin
+import allauth.mfa.admin
 import allauth.socialaccount.admin  # noqa: F401
 from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
 from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin as StockGroupAdmin
@@ -19,12 +21,12 @@ from django.utils.translation import ngettext
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from accounts import agents, customers, permissions
+from accounts import agents, customers, mfa, permissions
 from accounts.models import Agent, Customer, ProvenHandle, Shift, Team, User
 
-# No pages for allauth's rows: those about networks are never written, and an address is a way to sign in.
+# No pages for allauth's rows: those about networks are never written; an address and a factor are ways to sign in.
 # Their modules are imported, so that they have registered themselves whatever the order of the apps.
-for unused in (EmailAddress, SocialAccount, SocialApp, SocialToken):
+for unused in (Authenticator, EmailAddress, SocialAccount, SocialApp, SocialToken):
     admin.site.unregister(unused)
 admin.site.unregister(Group)
 
@@ -45,7 +47,7 @@ class UserAdmin(StockUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]
     change_password_form = AdminPasswordChangeForm
     list_display = ("username", "email", "is_active", "is_staff", "last_login")
     readonly_fields = ("is_active", "last_login", "date_joined", "epoch")
-    actions = ("close_logins", "open_logins")
+    actions = ("close_logins", "open_logins", "take_factors_away")
     supervisor_fieldsets = (
         (None, {"fields": ("username", "first_name", "last_name", "email")}),
         (_("State"), {"fields": ("is_active", "is_staff", "groups", "last_login", "date_joined")}),
@@ -93,6 +95,13 @@ class UserAdmin(StockUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]
     @admin.action(description=_("Open the login again"), permissions=["change"])
     def open_logins(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         done = [user for user in self.within_reach(request, queryset) if permissions.open_login(user)]
+        say(request, len(done), queryset.count())
+
+    @admin.action(
+        description=_("All second factors are lost: add new ones at the next sign-in"), permissions=["change"]
+    )
+    def take_factors_away(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        done = [user for user in self.within_reach(request, queryset) if mfa.take_away(user)]
         say(request, len(done), queryset.count())
 
 

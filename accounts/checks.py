@@ -12,7 +12,7 @@ from django.core.checks import CheckMessage, Error, register, run_checks
 from django.core.exceptions import ImproperlyConfigured
 
 TAG = "safety"
-SECRETS = ("SECRET_KEY", "LINK_KEY", "SEALING_KEY")
+SECRETS = ("SECRET_KEY", "LINK_KEY", "SEALING_KEY", "AUDIT_KEY")
 SECRET_LENGTH = 32
 # Where the real X is. Anything else in production would hand codes and the client secret to somebody.
 X_API_HOSTS = ("api.x.com", "api.twitter.com")
@@ -23,6 +23,23 @@ WEBHOOK_PATH = "/hooks/x/"
 TIERS = ("self_serve", "enterprise")
 PUSHES = ("off", "webhook")
 OUR_MACHINE = ("localhost", "127.0.0.1", "::1")
+# What a second factor is worth nothing without. allauth's own defaults differ in most of them.
+FACTORS = {
+    "AUTHENTICATION_BACKENDS": ["accounts.backends.Backend"],
+    "MFA_ADAPTER": "accounts.mfa.FactorAdapter",
+    "MFA_FORMS": {
+        "activate_totp": "accounts.mfa.EnrolForm",
+        "authenticate": "accounts.mfa.SignInForm",
+        "reauthenticate": "accounts.mfa.ConfirmForm",
+    },
+    "MFA_SUPPORTED_TYPES": ["totp", "webauthn", "recovery_codes"],
+    "MFA_WEBAUTHN_USER_VERIFICATION": "required",
+    "MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN": False,
+    "MFA_REAUTHENTICATION_REQUIRED": True,
+    "MFA_TRUST_ENABLED": False,
+    "MFA_TOTP_INSECURE_BYPASS_CODE": None,
+}
+SECOND_FACTOR = "accounts.middleware.SecondFactor"
 
 
 def check_safety(app_configs: Any = None, **_: Any) -> list[CheckMessage]:
@@ -86,6 +103,7 @@ def _production() -> Iterator[CheckMessage]:
         yield Error("The sandbox is installed.", hint="Set DEMO=1 on a demo, elsewhere remove it.", id="safety.E005")
     yield from _addresses()
     yield from _cookies()
+    yield from _factors()
     if settings.X_PUSH == "webhook":
         yield from _webhook()
 
@@ -139,6 +157,35 @@ def _cookies() -> Iterator[CheckMessage]:
                 hint=f"Leave {name}_COOKIE_NAME and {name}_COOKIE_SECURE alone; only DEMO=1 may differ.",
                 id="safety.E008",
             )
+
+
+def _factors() -> Iterator[CheckMessage]:
+    """Staff cannot work with a password alone, their passkeys are this site's, and nobody knows their secrets."""
+    for name, value in FACTORS.items():
+        if getattr(settings, name, None) != value:
+            yield Error(
+                f"{name} is not {value!r}: the second factor would be weaker than it looks.",
+                hint=f"Leave {name} as citisocial/settings.py has it.",
+                id="safety.E012",
+            )
+    order = list(settings.MIDDLEWARE)
+    if SECOND_FACTOR not in order:
+        yield Error(
+            "Staff could work with a password alone.", hint=f"Put {SECOND_FACTOR} into MIDDLEWARE.", id="safety.E012"
+        )
+    host = urlsplit(settings.SITE_URL).hostname
+    if host != settings.MFA_RP_ID:
+        yield Error(
+            f"MFA_RP_ID is {settings.MFA_RP_ID!r}, and the site is {host}.",
+            hint="Passkeys belong to one host: leave MFA_RP_ID as citisocial/settings.py makes it from SITE_URL.",
+            id="safety.E013",
+        )
+    if settings.DEMO_SEED:
+        yield Error(
+            "DEMO_SEED is set: whoever has it can compute the codes of the demo's staff.",
+            hint="Unset DEMO_SEED (and DEMO_SEED_FILE), or set DEMO=1 on a demo.",
+            id="safety.E014",
+        )
 
 
 def insist() -> None:

@@ -55,6 +55,12 @@ def proven(customer: Customer, network: str, external_id: str) -> bool:
     ).exists()
 
 
+def hold(customer: Customer, network: str, external_id: str) -> ProvenHandle | None:
+    """The live proof, locked until the caller's transaction ends: nobody takes it back while it is relied on."""
+    held = ProvenHandle.objects.select_for_update()
+    return held.filter(customer=customer, network=network, external_id=external_id, revoked_at=None).first()
+
+
 def revoke_handle(handle: ProvenHandle) -> bool:
     """The network account counts as unproven from now on; the row stays. True when this call did it."""
     changed = ProvenHandle.objects.filter(pk=handle.pk, revoked_at=None).update(revoked_at=now()) == 1

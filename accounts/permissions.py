@@ -2,13 +2,15 @@
 
 from typing import Any
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
+from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.management import create_permissions
 from django.contrib.auth.models import AnonymousUser, Group, Permission
 from django.db import DEFAULT_DB_ALIAS
 from django.db.models import F
 from django.db.models.signals import post_migrate
+from django.http import HttpRequest
 
 from accounts.models import User
 
@@ -21,6 +23,8 @@ KEEP = ("view", "add", "change")
 # lets them: states and proofs by actions only.
 VERBS = {
     "click": ("view",),
+    "approvalrule": KEEP,
+    "replytemplate": KEEP,
     "agent": KEEP,
     "customer": KEEP,
     "team": (*KEEP, "delete"),
@@ -44,6 +48,12 @@ def end_sessions(user: User) -> None:
     """Sign the person out everywhere: the next request or look of a socket finds another epoch."""
     User.objects.filter(pk=user.pk).update(epoch=F("epoch") + 1)
     user.refresh_from_db(fields=["epoch"])
+
+
+def end_other_sessions(sender: Any, request: HttpRequest, user: User, **_: Any) -> None:
+    """Another set of second factors ends every session of before but this one."""
+    end_sessions(user)
+    update_session_auth_hash(request, user)
 
 
 def close_login(user: User) -> bool:
@@ -75,3 +85,8 @@ def grant_supervisors(sender: AppConfig, using: str = DEFAULT_DB_ALIAS, **_: Any
 def watch() -> None:
     """Called once the apps are loaded."""
     post_migrate.connect(grant_supervisors, dispatch_uid="accounts.permissions.grant_supervisors")
+    if apps.is_installed("allauth.mfa"):  # the link host knows no sign-in
+        from allauth.mfa import signals
+
+        for change in (signals.authenticator_added, signals.authenticator_removed, signals.authenticator_reset):
+            change.connect(end_other_sessions, dispatch_uid="accounts.permissions.end_other_sessions")

@@ -108,7 +108,7 @@ def begin(request: HttpRequest, data: Mapping[str, Any]) -> HttpResponse:
     It waits in the session under OAuth's state, so that two tabs with two invitations cannot be mixed up.
     """
     if not request.user.is_authenticated:
-        return refuse(request, "nobody is signed in")
+        return refuse(request, "no_login")
     provider = get_adapter().get_provider(request, PROVIDER)
     answer: HttpResponse = provider.redirect(
         request, process=AuthProcess.CONNECT, data={**data, "user": request.user.pk}
@@ -121,12 +121,12 @@ def conclude(request: HttpRequest, login: SocialLogin) -> HttpResponse:
     state = login.state
     data = state.get("data")
     if state.get("process") != AuthProcess.CONNECT or state.get("headless"):
-        return refuse(request, "the flow was not begun here")
+        return refuse(request, "not_begun_here")
     if not request.session.exists(request.session.session_key or ""):
         request.session.flush()  # signed out meanwhile: there is nothing left that could be saved
-        return refuse(request, "the session ended while X was asked")
+        return refuse(request, "session_over")
     if not _same_person(request, data):
-        return refuse(request, "another person, or a closed login, came back from X")
+        return refuse(request, "wrong_customer")
     hook = import_string(settings.HANDLE_PROOF)
     try:
         answer = hook(
@@ -138,7 +138,7 @@ def conclude(request: HttpRequest, login: SocialLogin) -> HttpResponse:
         )
     except PermissionDenied:
         answer = None
-    return answer if isinstance(answer, HttpResponse) else refuse(request, "the proof was not accepted")
+    return answer if isinstance(answer, HttpResponse) else refuse(request, "not_accepted")
 
 
 def _same_person(request: HttpRequest, data: Any) -> bool:
@@ -150,8 +150,9 @@ def _same_person(request: HttpRequest, data: Any) -> bool:
 
 
 def refuse(request: HttpRequest, reason: str) -> HttpResponse:
-    """The one page that every other end leads to. The reason is for the log, the page does not tell it."""
+    """The one page that every other end leads to. The reason is for HANDLE_REFUSED and the log, the page tells none."""
     logger.info("a proof of a handle on X was refused: %s", reason)
+    import_string(settings.HANDLE_REFUSED)(request, reason)
     answer = render(request, "accounts/refused.html", status=403)
     add_never_cache_headers(answer)
     return answer
@@ -159,7 +160,7 @@ def refuse(request: HttpRequest, reason: str) -> HttpResponse:
 
 def refused(request: HttpRequest) -> HttpResponse:
     """What stands at the addresses that allauth wants for cancelling, errors, sign-up and connections."""
-    return refuse(request, "an address that is not in use")
+    return refuse(request, "address_not_in_use")
 
 
 _callback = OAuth2CallbackView.adapter_view(XAdapter)
@@ -170,6 +171,6 @@ _callback = OAuth2CallbackView.adapter_view(XAdapter)
 def callback(request: HttpRequest) -> HttpResponse:
     """Where X sends people back to. Somebody who is not signed in is refused before X is asked anything."""
     if not request.user.is_authenticated:
-        return refuse(request, "nobody is signed in")
+        return refuse(request, "no_login")
     answer: HttpResponse = _callback(request)
     return answer

@@ -7,6 +7,7 @@ for an hour holds one fresh question, not an hour of stale ones.
 import os
 
 from celery import Celery
+from celery.schedules import crontab
 from celery.signals import beat_init, worker_init
 from django.conf import settings
 
@@ -41,4 +42,6 @@ app.conf.beat_schedule = {
     "5 look up": every(15, "look_up_doubtful"),
     "6 expire": every(60, "expire"),
     "7 comply": every(60, "comply"),
+    "8 seal": every(2, "seal_trail"),
+    "8 verify": every(3600, "verify_trail") | {"schedule": crontab(hour="3", minute="17")},
 }

@@ -13,10 +13,15 @@ from django.db import connection
 OFFSET = "coalesce(nullif(current_setting('citisocial.clock_offset', true), ''), '0')::interval"
 
 
+def expression() -> str:
+    """The clock as SQL, for a statement that reads it itself."""
+    return f"clock_timestamp() + {OFFSET}" if settings.DEMO else "clock_timestamp()"
+
+
 def now() -> datetime:
     """The database's clock (aware, UTC), one query."""
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT clock_timestamp() + {OFFSET}" if settings.DEMO else "SELECT clock_timestamp()")
+        cursor.execute(f"SELECT {expression()}")
         row = cursor.fetchone()
     at: datetime = row[0]
     return at

@@ -10,14 +10,19 @@ from conversations.models import Brand
 
 
 def site(request: HttpRequest) -> dict[str, object]:
-    """`bank` (lazy: a page that does not name it asks nothing), `site_scheme`, and `site_host` in plain letters."""
-    parts = urlsplit(settings.SITE_URL)
+    """`bank` (lazy: a page that does not name it asks nothing), `site_scheme`, `site_host` and `link_address`."""
+    site, links = urlsplit(settings.SITE_URL), urlsplit(settings.LINK_URL)
     return {
         "bank": SimpleLazyObject(_name),
-        "site_scheme": parts.scheme,
-        # Punycode, so that a look-alike letter shows as what it is.
-        "site_host": parts.netloc.encode("idna").decode("ascii"),
+        "site_scheme": site.scheme,
+        "site_host": _plain(site.netloc),
+        "link_address": f"{links.scheme}://{_plain(links.netloc)}",
     }
+
+
+def _plain(host: str) -> str:
+    """Punycode, so that a look-alike letter shows as what it is."""
+    return host.encode("idna").decode("ascii")
 
 
 def _name() -> str:

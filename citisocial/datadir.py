@@ -1,7 +1,8 @@
 """Takes a path, leaves a data directory that one supervisor holds: its lock, its secrets, its list of processes.
 
 What is in it: `lock` (flock, the supervisor's pid), `secrets.json` (0600, made once), `state.json` (0600, where
-everything listens), `pids.json` (every child), `logs/`, `postgres/`, `valkey/`, `beat/`.
+everything listens), `pids.json` (every child), `anchors` (0600, the audit trail's seals), `logs/`, `postgres/`,
+`valkey/`, `beat/`.
 """
 
 import base64
@@ -99,7 +100,9 @@ def load_secrets(directory: Path) -> dict[str, str]:
     made = {
         "SECRET_KEY": secrets.token_urlsafe(48),
         "LINK_KEY": secrets.token_urlsafe(32),
+        "AUDIT_KEY": secrets.token_urlsafe(32),
         "SEALING_KEY": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+        "DEMO_SEED": secrets.token_urlsafe(32),
         "SANDBOX_SECRET_KEY": secrets.token_urlsafe(48),
         "X_CLIENT_ID": secrets.token_urlsafe(18),
         "X_CLIENT_SECRET": secrets.token_urlsafe(32),

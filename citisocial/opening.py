@@ -27,7 +27,7 @@ COMMANDS: Mapping[str, Sequence[str]] = {
     "beat": [*f"{CELERY} beat --loglevel WARNING --pidfile".split(), ""],
     "listener": [str(ROOT / "manage.py"), "listen"],
 }
-POOLS = {"web": "20", "links": "5", "worker": "5"}  # connections to PostgreSQL; the listener keeps its own two
+POOLS = {"web": "20", "worker": "5"}  # connections to PostgreSQL; listener and link host keep their own two each
 
 
 @dataclass(frozen=True, slots=True)

@@ -158,6 +158,9 @@ def listen(ports: Ports | None, stack: ExitStack) -> dict[str, socket.socket]:
     for name, port in chosen.items():
         listener = stack.enter_context(socket.socket())
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Connections inherit it. Uvicorn takes what it is handed for a Unix socket and does not set it itself: without
+        # it the second part of an answer, the body, waits 40 ms for the first to be acknowledged.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             if port and somebody_answers("::1", port):  # browsers try ::1 first for "localhost"
                 raise OSError("taken")
@@ -229,6 +232,7 @@ def describe(
         "SANDBOX_WEBHOOK_LOCAL": "1",  # the real X takes neither http nor a port in a webhook's address
         "SANDBOX_REDIRECT_URIS": f"{urls['web']}/x/callback,{urls['web']}/admin/conversations/brandaccount/connected/",
         "X_PUSH": "webhook",
+        "AUDIT_ANCHORS": str(data_dir / "anchors"),
         "PYTHONUNBUFFERED": "1",
         **{key: value for key, value in secrets.items() if key != "REDIS_PASSWORD"},
     }

@@ -66,6 +66,9 @@ SITE_URL = env("SITE_URL", "http://localhost:8000").rstrip("/")
 LINK_URL = env("LINK_URL", "http://localhost:8001").rstrip("/")
 LINK_KEY = env("LINK_KEY")
 SEALING_KEY = env("SEALING_KEY")
+DEMO_SEED = env("DEMO_SEED")  # of the demo's staff: their authenticators' secrets come from it
+AUDIT_KEY = env("AUDIT_KEY")  # the trail's MACs; whoever has it and the database can forge the trail
+AUDIT_ANCHORS = env("AUDIT_ANCHORS")  # the file that the trail's seals are noted in: append-only, not on this disk
 ALLOWED_HOSTS = [h for h in env("ALLOWED_HOSTS").split(",") if h] or [urlsplit(SITE_URL).hostname or "localhost"]
 CSRF_TRUSTED_ORIGINS = [SITE_URL]
 
@@ -82,9 +85,14 @@ X_ACCESS_TIER = env("X_ACCESS_TIER", "self_serve")  # or enterprise: which repli
 # The walk's own limits, each with a safe default.
 OUTREACH_UNDO_SECONDS = env_int("OUTREACH_UNDO_SECONDS", 15)
 OUTREACH_DM_LIMIT = env_int("OUTREACH_DM_LIMIT", 15)  # direct messages per account in 15 minutes (X's own limit)
+OUTREACH_AGENT_PER_HOUR = env_int("OUTREACH_AGENT_PER_HOUR", 20)  # texts one agent may send
+OUTREACH_BRAND_PER_HOUR = env_int("OUTREACH_BRAND_PER_HOUR", 60)  # texts that may leave as one brand's accounts
+OUTREACH_RECIPIENT_PER_DAY = env_int("OUTREACH_RECIPIENT_PER_DAY", 3)  # texts to somebody who does not answer
 INVITATION_HOURS = env_int("INVITATION_HOURS", 72)
+APPROVAL_HOURS = env_int("APPROVAL_HOURS", 24)  # what nobody approved in this time does not leave any more
 MESSAGE_LENGTH = env_int("MESSAGE_LENGTH", 4000)
 RESOLVED_DAYS = env_int("RESOLVED_DAYS", 7)  # a quiet resolved case closes itself after this
+OUTREACH_STEP_UP_SECONDS = env_int("OUTREACH_STEP_UP_SECONDS", 12 * 3600)  # how old a second factor may be; 0: any age
 SWEEP_SECONDS = env_int("SWEEP_SECONDS", 5)
 LOOK_AGAIN_SECONDS = env_int("LOOK_AGAIN_SECONDS", 5)  # how long an answer about budget or channels is good for
 STREAM_HANDLES = env_flag("STREAM_HANDLES", True)  # off: rely on the polled mentions, which cost less
@@ -108,6 +116,7 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.socialaccount",
+    "allauth.mfa",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -121,6 +130,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "accounts.middleware.SecondFactor",
 ]
 ROOT_URLCONF = "citisocial.urls"
 ASGI_APPLICATION = "citisocial.asgi.application"
@@ -155,7 +165,7 @@ CHANNEL_LAYERS = {
 
 # Sign-in.
 AUTH_USER_MODEL = "accounts.User"
-AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+AUTHENTICATION_BACKENDS = ["accounts.backends.Backend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
@@ -169,6 +179,23 @@ ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_SESSION_REMEMBER = False
 ACCOUNT_REAUTHENTICATION_REQUIRED = True  # a stolen session must not add its own address and reset the password
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "http" if DEMO else "https"
+# The second factor of everybody who works here; customers have none. accounts.checks holds production to these.
+MFA_ADAPTER = "accounts.mfa.FactorAdapter"
+MFA_FORMS = {
+    "activate_totp": "accounts.mfa.EnrolForm",
+    "authenticate": "accounts.mfa.SignInForm",
+    "reauthenticate": "accounts.mfa.ConfirmForm",
+}
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_RP_ID = MFA_TOTP_ISSUER = urlsplit(SITE_URL).hostname or "localhost"
+MFA_WEBAUTHN_USER_VERIFICATION = "required"
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = False
+MFA_REAUTHENTICATION_REQUIRED = True
+MFA_TRUST_ENABLED = False
+MFA_TOTP_INSECURE_BYPASS_CODE = None
+MFA_TOTP_TOLERANCE = 1  # clocks of phones differ: the code of the period before and after is taken too, each once
+MFA_ALLOW_UNVERIFIED_EMAIL = True  # logins are given out, so nobody can enrol with an address that is not theirs
 SOCIALACCOUNT_ADAPTER = "accounts.adapter.SocialAdapter"
 SOCIALACCOUNT_PROVIDERS = {
     "twitter_oauth2": {
@@ -186,6 +213,7 @@ SOCIALACCOUNT_LOGIN_ON_GET = False
 SOCIALACCOUNT_REAUTHENTICATION_REQUIRED = False
 SOCIALACCOUNT_REQUESTS_TIMEOUT = 5
 HANDLE_PROOF = "conversations.views.handoff.on_proof"
+HANDLE_REFUSED = "conversations.views.handoff.on_refusal"
 
 # Cookies have names of their own, because cookies ignore ports; `__Host-` and Secure unless this is the demo on http.
 SECURE_COOKIES = not DEMO

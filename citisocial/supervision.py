@@ -32,6 +32,8 @@ UNFOLD = {
                     _menu("Today", "today", "index"),
                     _menu("Cases", "inbox", "conversations_case_changelist"),
                     _menu("Posts and messages", "campaign", "conversations_mention_changelist"),
+                    _menu("Approvals", "how_to_reg", "conversations_approval_queue"),
+                    _menu("Sending", "send", "conversations_sendingstop_sending"),
                     _menu("Outgoing", "outbox", "conversations_outgoing_changelist"),
                     _menu("Invitations", "mark_email_read", "conversations_invitation_changelist"),
                     _menu("Surveys", "star", "conversations_survey_changelist"),
@@ -54,8 +56,9 @@ UNFOLD = {
                 "items": [
                     _menu("Channels", "cell_tower", "conversations_brandaccount_channels"),
                     _menu("Budget", "payments", "conversations_budget_changelist"),
-                    _menu("Brand and sending", "account_balance", "conversations_brand_changelist"),
+                    _menu("Brand", "account_balance", "conversations_brand_changelist"),
                     _menu("Brand accounts", "badge", "conversations_brandaccount_changelist"),
+                    _menu("Approval rules", "rule", "conversations_approvalrule_changelist"),
                     _menu("Listening rules", "filter_list", "conversations_listeningrule_changelist"),
                     _menu("Short links", "link", "links_shortlink_changelist"),
                 ],
@@ -63,8 +66,9 @@ UNFOLD = {
             {
                 "title": "Proof",
                 "items": [
+                    _menu("Alarms", "notification_important", "conversations_alarm_changelist"),
                     _menu("Audit trail", "history", "conversations_auditevent_changelist"),
-                    _menu("Stops", "block", "conversations_sendingstop_changelist"),
+                    _menu("Stops so far", "block", "conversations_sendingstop_changelist"),
                 ],
             },
         ],

@@ -156,7 +156,7 @@ def bind(case: Case, customer: Customer) -> None:
     """Both proofs are there: this case is this customer's. DeadInvitation if it is somebody else's already."""
     free_or_theirs = Q(customer=None) | Q(customer=customer)
     if not Case.objects.filter(free_or_theirs, pk=case.pk).update(customer=customer, changed_at=now()):
-        raise DeadInvitation
+        raise DeadInvitation("wrong_customer", case=case)
     case.customer = customer
     _poke(case, "proven")
 

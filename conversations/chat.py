@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import Agent, Customer
 from citisocial.clock import now
-from conversations import cases, events, invitations
+from conversations import cases, events, gate, invitations, wording
 from conversations.errors import BadText, CaseClosed, ChatNotOpen
 from conversations.invitations import Handoff
 from conversations.masking import mask
@@ -27,12 +27,15 @@ def join(case: Case, customer: Customer) -> None:
             cases.connect(invitation.outgoing.case, user=customer.user)
 
 
-def post(case: Case, *, author: Agent | Customer, client_id: UUID, text: str) -> Message:
+def post(case: Case, *, author: Agent | Customer, client_id: UUID, text: str, template: int | None = None) -> Message:
     """Store one message and poke both sides. The same `client_id` again gives the message that is there already.
 
     1. The case's row is locked: the next number, and nobody else's between. 2. A repeated client_id ends here.
     3. The message, and whose move it is now. A customer's word reopens a resolved case.
+    An agent's text goes through the gate, and may have begun from a `template` (its id), whose use is counted.
     """
+    if isinstance(author, Agent):
+        gate.check(text, kind="chat")
     text = _checked(text)
     with transaction.atomic():
         case = Case.objects.select_for_update().get(pk=case.pk)
@@ -53,6 +56,8 @@ def post(case: Case, *, author: Agent | Customer, client_id: UUID, text: str) ->
             sent_at=now(),
         )
         Case.objects.filter(pk=case.pk).update(last_seq=message.seq)
+        if is_agent and template and (begun := case.brand.templates.filter(pk=template).first()):
+            wording.used(begun)
         if case.status == Case.Status.RESOLVED:
             cases.reopen(case, by=author.user, actor="customer")
         else:

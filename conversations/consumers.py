@@ -11,6 +11,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import msgspec
 from asgiref.sync import sync_to_async
@@ -19,12 +20,13 @@ from django.contrib.auth import get_user
 from django.contrib.sessions.backends.db import SessionStore
 from django.db import connection
 from django.http import HttpRequest
+from django.utils import timezone
 
-from accounts import agents
+from accounts import agents, factors
 from accounts.models import Agent, Customer, User
 from citisocial.clock import now
-from conversations import chat, events, inbox, outreach, permissions
-from conversations.errors import BadText, ConversationError, NotAllowed
+from conversations import chat, events, inbox, permissions, refusals, stops
+from conversations.errors import BadText, ConversationError, NotAllowed, NotFound
 from conversations.models import Brand, Case
 
 T = TypeVar("T")
@@ -55,6 +57,8 @@ class _Socket(AsyncWebsocketConsumer):
         user = get_user(request)
         if not isinstance(user, User) or not user.is_active:
             raise NotAllowed("You were signed out. Sign in again.")
+        if factors.lacking(user, request.session):
+            raise NotAllowed("This needs your second factor. Load the page again and use it.")
         return user
 
 
@@ -83,6 +87,10 @@ class CaseConsumer(_Socket):
     async def connect(self) -> None:
         try:
             case, person = await self.carry(self.door)
+        except NotFound:
+            await self.carry(self.tell)
+            await self.close(REFUSED)
+            return
         except ConversationError:
             await self.close(REFUSED)
             return
@@ -103,6 +111,10 @@ class CaseConsumer(_Socket):
         if hasattr(user, "agent"):
             return permissions.case_of_agent(user, public_id)
         return permissions.case_of_customer(user, public_id)
+
+    def tell(self) -> None:
+        """A login at the address of a case that is not theirs got it from somewhere: the trail keeps that."""
+        refusals.note("changed_id", refusals.visitor_of(self.scope), user=self.user())
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         try:
@@ -158,13 +170,14 @@ def _post(case: Case, person: Agent | Customer, said: events.PostMessage) -> Non
         client_id = UUID(said.client_id)
     except ValueError:
         raise BadText("This message has no valid id. Load the page again.") from None
-    chat.post(case, author=person, client_id=client_id, text=said.text)
+    chat.post(case, author=person, client_id=client_id, text=said.text, template=said.template)
 
 
 class InboxConsumer(_Socket):
     """An agent's list, live: a snapshot, then what changed. The first poke is shown at once, a burst in one look."""
 
     brands: list[Brand]
+    zone: str = "UTC"
     pending: dict[int, list[str]]
     looking: asyncio.Task[None] | None = None
     looked_at: float = 0.0  # by the event loop's clock: when the last look began
@@ -176,7 +189,7 @@ class InboxConsumer(_Socket):
         except ConversationError:
             await self.close(REFUSED)
             return
-        self.brands = await self.carry(_arrive, agent)
+        self.brands, self.zone = await self.carry(_arrive, agent), agent.time_zone
         for brand in self.brands:
             await self.channel_layer.group_add(events.inbox_group(brand.pk), self.channel_name)
         await self.accept()
@@ -241,7 +254,7 @@ class InboxConsumer(_Socket):
         return events.InboxChanges(cases=inbox.lines(self.door(), case_ids=list(posts), posts=posts), now=at)
 
     async def inbox_sending(self, event: dict[str, Any]) -> None:
-        await self.say(events.SendingState(stopped=await self.carry(_stopped, self.brands)))
+        await self.say(events.SendingState(stopped=await self.carry(_stopped, self.brands, self.zone)))
 
 
 def _arrive(agent: Agent) -> list[Brand]:
@@ -251,6 +264,6 @@ def _arrive(agent: Agent) -> list[Brand]:
     return list(permissions.brands_of(agent))
 
 
-def _stopped(brands: list[Brand]) -> str:
-    stops = [stop for brand in brands if (stop := outreach.stopped(brand))]
-    return " ".join(f"Sending is stopped ({stop.reason}). Nothing is lost. Secure chat goes on." for stop in stops)
+def _stopped(brands: list[Brand], zone: str) -> str:
+    with timezone.override(ZoneInfo(zone)):  # times in the banner are the agent's, as on the page
+        return stops.banner(stops.of_brands(brands))

@@ -8,7 +8,6 @@ transaction, and the new pair is stored in one statement.
 import base64
 import hashlib
 import logging
-import os
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -19,11 +18,11 @@ from urllib.parse import urlsplit
 
 import msgspec
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 
+from accounts import sealing
 from accounts.models import User
 from citisocial.clock import now
 from conversations import audit, metering
@@ -178,17 +177,12 @@ def _account(account: BrandAccount, tokens: Tokens) -> Account:
     )
 
 
-def _cipher() -> AESGCM:
-    return AESGCM(hashlib.sha256(settings.SEALING_KEY.encode()).digest())
-
-
-def _bound_to(account: BrandAccount) -> bytes:
-    return f"brand_account:{account.pk}:tokens".encode()
+def _bound_to(account: BrandAccount) -> str:
+    return f"brand_account:{account.pk}:tokens"
 
 
 def _seal(account: BrandAccount, tokens: Tokens) -> bytes:
-    nonce = os.urandom(12)
-    return nonce + _cipher().encrypt(nonce, msgspec.json.encode(tokens), _bound_to(account))
+    return sealing.seal(msgspec.json.encode(tokens), bound_to=_bound_to(account))
 
 
 def _open(account: BrandAccount) -> Tokens:
@@ -196,7 +190,7 @@ def _open(account: BrandAccount) -> Tokens:
     if not sealed:
         raise Refused("auth", f"@{account.handle} is not connected: connect it in the admin.")
     try:
-        opened = _cipher().decrypt(sealed[:12], sealed[12:], _bound_to(account))
+        opened = sealing.unseal(sealed, bound_to=_bound_to(account))
     except InvalidTag:
         raise Refused("auth", f"What is stored for @{account.handle} was sealed with another key: {AGAIN}") from None
     return msgspec.json.decode(opened, type=Tokens)

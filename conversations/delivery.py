@@ -2,36 +2,61 @@
 
 A row is claimed and committed before the network is called, so that a worker's death at any point leaves a row that
 says so. What may have happened is read back from the network; the short link in the text is the key it is found by.
+A text without a link is known by its words: so one conversation never holds two texts that may have left, and nothing
+is sent that could not be looked up.
 """
 
+import html
 import logging
+import re
+import time
+import unicodedata
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from citisocial.clock import now
-from conversations import cases, credentials, eligibility, outbox, ways
-from conversations.models import Author, BrandAccount, Outgoing, SendingStop
+from conversations import caps, cases, credentials, eligibility, outbox, rogues, stops, ways
+from conversations.models import Author, BrandAccount, Outgoing
 from conversations.networks.base import Sent, SentMessage
-from conversations.networks.errors import NetworkError, RateLimited, Refused, Undetermined
+from conversations.networks.errors import NetworkError, RateLimited, Refused, Undetermined, Unreachable
 from links import shortener
 
 log = logging.getLogger(__name__)
-Delivery = Outgoing.Delivery
+Kind, Delivery = Outgoing.Kind, Outgoing.Delivery
 
+UNSURE = [Delivery.SENDING, Delivery.DOUBTFUL]
+ROUND = 30.0  # seconds; where the network hangs, the rest is left to the next round and the workers to other work
+LATE = timedelta(seconds=45)  # whoever claimed this long ago and has not sent yet does not send any more
 ABANDONED = timedelta(seconds=90)  # a claim older than this belongs to a worker that died
 BETWEEN_LOOKS = timedelta(seconds=120)
-GIVE_UP = timedelta(hours=1)
+LOOKS = 2  # reads of direct messages that one doubtful text may take
+UNTIL_SEARCHED = timedelta(seconds=45)  # X's search, which replies are looked up by, sees half a minute late
+GIVE_UP = timedelta(hours=1)  # of looking
+MOST_ATTEMPTS = 64  # with the waits between them about an hour of trying
+WRAPPED = re.compile(r"https?://\S+")
 CLOCKS_APART = timedelta(seconds=5)  # the network's and ours
-MAX_LOOKS = 3  # read-backs in one go; those of direct messages share X's 15 reads in 15 minutes with the polls
 
 
 def deliver_waiting(limit: int = 50) -> int:
     """Send what waits and may leave now, oldest first. Returns how many left this function SENT."""
-    waiting = Outgoing.objects.filter(delivery=Delivery.QUEUED, leaves_at__lte=now())
-    return sum(
-        deliver(outgoing_id) for outgoing_id in list(waiting.order_by("leaves_at").values_list("pk", flat=True)[:limit])
-    )
+    began, sent, tried = time.monotonic(), 0, 0
+    held: dict[int, bool] = {}
+    waiting = _leaving().order_by("leaves_at", "pk").values_list("pk", "account")
+    for outgoing_id, account_id in list(waiting):
+        if account_id not in held:  # what one account holds back must not stand before the others
+            held[account_id] = stops.of_account(BrandAccount.objects.get(pk=account_id)) is not None
+        if held[account_id]:
+            continue
+        if tried == limit or time.monotonic() - began > ROUND:
+            break
+        tried += 1
+        try:
+            sent += deliver(outgoing_id)
+        except Exception:  # one that cannot be dealt with must not stand before the others either
+            log.exception("outgoing %s could not be dealt with", outgoing_id)
+    return sent
 
 
 def deliver(outgoing_id: int) -> bool:
@@ -54,26 +79,34 @@ def deliver(outgoing_id: int) -> bool:
     return False
 
 
+def _leaving() -> QuerySet[Outgoing]:
+    """What is due, unless one before it to the same person by the same way may or may not have left."""
+    same = {name: OuterRef(name) for name in ("account", "recipient", "kind")}
+    unsure = Outgoing.objects.filter(delivery__in=UNSURE, **same)
+    return Outgoing.objects.filter(~Exists(unsure), delivery=Delivery.QUEUED, leaves_at__lte=now())
+
+
 def _claim(outgoing_id: int) -> Outgoing | None:
     """QUEUED → SENDING if nothing stops it and the account's pace allows; otherwise it goes on waiting.
 
-    The account's row is locked, so that two workers do not both take the last message of the quarter of an hour;
-    the stop is read in the same transaction, so that nothing leaves after it was committed.
+    The account's row is locked, so that two workers do not both take the last message of the quarter of an hour, or
+    two texts to one person; the stop is read in the same transaction, so that nothing leaves after it was committed.
     """
     with transaction.atomic():
-        queue = Outgoing.objects.select_related("case__author", "case__brand", "recipient", "answers", "pressed_by")
-        outgoing = queue.filter(pk=outgoing_id, delivery=Delivery.QUEUED, leaves_at__lte=now()).first()
-        if outgoing is None:
+        accounts = BrandAccount.objects.select_for_update(of=("self",))
+        account = accounts.filter(outgoing=outgoing_id).first()
+        queue = _leaving().select_related("case__author", "case__brand", "recipient", "answers", "pressed_by")
+        outgoing = queue.filter(pk=outgoing_id).first()
+        if account is None or outgoing is None:
             return None
-        account = BrandAccount.objects.select_for_update().get(pk=outgoing.account_id)
         outgoing.account = account
-        if SendingStop.objects.filter(brand=account.brand_id, ended_at=None).exists():
+        if stops.of_account(account) is not None:
             return None
         # Since it was pressed they may have asked us to stop, or deleted what it answers.
         if not (allowed := eligibility.still(outgoing)).ok:
             _fail(outgoing, allowed.code)
             return None
-        if free_at := _free_at(account, outgoing.kind):
+        if free_at := _free_at(outgoing):
             outbox.hurry(outgoing, at=free_at)
             return None
         claimed = outbox.move(
@@ -82,21 +115,28 @@ def _claim(outgoing_id: int) -> Outgoing | None:
         return outgoing if claimed else None
 
 
-def _free_at(account: BrandAccount, kind: str) -> datetime | None:
-    """When the account may send next, or None for now: X's pause for everything, its pace for direct messages."""
-    paused = account.sending_paused_until
-    if paused is not None and paused > now():
-        return paused
-    return outbox.allowance(account)[1] if kind == Outgoing.Kind.DM else None
+def _free_at(outgoing: Outgoing) -> datetime | None:
+    """When it may be sent, or None for now: X's pause and our caps for everything; pace and reads for messages."""
+    account, at = outgoing.account, now()
+    if account.sending_paused_until is not None and account.sending_paused_until > at:
+        return account.sending_paused_until
+    if (free_at := caps.free_at(outgoing)) or outgoing.kind != Kind.DM:
+        return free_at
+    reads, until = ways.dm_reads(account)
+    unsure = Outgoing.objects.filter(account=account, kind=Kind.DM, delivery__in=UNSURE).count()
+    if reads < LOOKS:
+        return until
+    if reads < LOOKS * (unsure + 1):
+        return at + CLOCKS_APART  # those are about to be known
+    return outbox.free_at(account)
 
 
 def _send(outgoing: Outgoing) -> Sent:
     network = credentials.network(outgoing.account.network)
     account = credentials.ready(outgoing.account)
-    text = outgoing.text
-    if outbox.LINK in text:
-        text = text.replace(outbox.LINK, shortener.url(outgoing.invitation.link))
-    if outgoing.kind == Outgoing.Kind.DM:
+    text = _text(outgoing)
+    _insist(outgoing)
+    if outgoing.kind == Kind.DM:
         return network.send_direct_message(account, recipient_id=outgoing.recipient.external_id, text=text)
     assert outgoing.answers is not None  # a public reply is made with the post that it answers
     post, button = outgoing.answers.external_id, outgoing.message_button
@@ -104,15 +144,35 @@ def _send(outgoing: Outgoing) -> Sent:
     return network.reply(account, in_reply_to=post, text=text, message_button=button, summoned=summoned)
 
 
+def _text(outgoing: Outgoing) -> str:
+    """The words as they leave: the link, its code and our address in their places."""
+    text = outgoing.text
+    if outbox.CODE in text:
+        text = text.replace(outbox.CODE, shortener.code(outgoing.invitation.link))
+    if outbox.LINK in text:
+        text = text.replace(outbox.LINK, shortener.url(outgoing.invitation.link))
+    return text.replace(outbox.ADDRESS, outgoing.case.brand.address)
+
+
+def _insist(outgoing: Outgoing) -> None:
+    """At the last moment: the claim is still ours and young, and no stop came. Otherwise nothing is sent.
+
+    New tokens may have taken their time, and a process that was stopped and continued does not know how late it is.
+    """
+    ours = Outgoing.objects.filter(pk=outgoing.pk, delivery=Delivery.SENDING, attempts=outgoing.attempts)
+    if not ours.filter(claimed_at__gt=now() - LATE).exists() or stops.of_account(outgoing.account) is not None:
+        raise Unreachable("It was too late, or stopped, before anything was sent.")
+
+
 def _put_back(outgoing: Outgoing, error: NetworkError) -> None:
-    """It definitely did not happen: wait as long as the network says, or a little, and give up after an hour."""
-    at = now()
-    if outgoing.created_at < at - GIVE_UP:
+    """It definitely did not happen: wait as long as the network says, or a little, and give up after about an hour."""
+    at, limited = now(), isinstance(error, RateLimited)
+    if outgoing.attempts >= MOST_ATTEMPTS and not limited:
         _fail(outgoing, "unreachable")
         return
     wait = timedelta(seconds=error.retry_after or min(2.0**outgoing.attempts, 60.0))
     log.warning("outgoing %s: %s; again in %.0f s", outgoing.pk, error, wait.total_seconds())
-    if isinstance(error, RateLimited):
+    if limited:
         BrandAccount.objects.filter(pk=outgoing.account_id).update(sending_paused_until=at + wait)
     outbox.move(outgoing, Delivery.QUEUED, leaves_at=at + wait, claimed_at=None)
 
@@ -130,40 +190,73 @@ def _record(outgoing: Outgoing, external_id: str) -> None:
             cases.contacted(outgoing.case, user=outgoing.pressed_by)
 
 
-def look_up_doubtful() -> int:
+def look_up_doubtful(limit: int = 200) -> int:
     """Read back what may have happened: found → SENT, absent twice → QUEUED again, once. Returns how many ended."""
+    for abandoned in Outgoing.objects.filter(delivery=Delivery.SENDING, claimed_at__lt=now() - ABANDONED):
+        outbox.move(abandoned, Delivery.DOUBTFUL, verb="doubtful")
+    began, ended = time.monotonic(), 0
+    silent: set[int] = set()  # accounts for which the network does not answer now
+    for outgoing_id, account_id in list(_doubtful().order_by("claimed_at").values_list("pk", "account")[:limit]):
+        if account_id in silent:
+            continue
+        if time.monotonic() - began > ROUND:
+            break
+        # Again from the database: another worker may have looked meanwhile, and reads are few.
+        rows = _doubtful().select_related("account", "recipient", "answers", "case__brand", "pressed_by")
+        if (outgoing := rows.filter(pk=outgoing_id).first()) is None:
+            continue
+        try:
+            ended += _look_up(outgoing)
+        except NetworkError as error:
+            silent.add(account_id)
+            ended += _not_read(outgoing, error)
+        except Exception:
+            log.exception("outgoing %s could not be looked up", outgoing_id)
+    return ended
+
+
+def _doubtful() -> QuerySet[Outgoing]:
+    """Whose look is due."""
     at = now()
-    for outgoing in Outgoing.objects.filter(delivery=Delivery.SENDING, claimed_at__lt=at - ABANDONED):
-        outbox.move(outgoing, Delivery.DOUBTFUL, verb="doubtful")
-    doubtful = Outgoing.objects.filter(delivery=Delivery.DOUBTFUL).exclude(absent_at__gt=at - BETWEEN_LOOKS)
-    doubtful = doubtful.select_related("account", "recipient", "answers", "case", "pressed_by")
-    return sum(_look_up(outgoing) for outgoing in doubtful.order_by("claimed_at")[:MAX_LOOKS])
+    too_early = Q(absent_at__gt=at - BETWEEN_LOOKS) | Q(kind=Kind.REPLY, claimed_at__gt=at - UNTIL_SEARCHED)
+    return Outgoing.objects.filter(delivery=Delivery.DOUBTFUL).exclude(too_early)
 
 
 def _look_up(outgoing: Outgoing) -> bool:
-    if outgoing.kind == Outgoing.Kind.DM and not ways.take_dm_read(outgoing.account):
-        return False  # X's reads are used up: it stays doubtful until there is one again
-    try:
-        found = next((m for m in _sent_before(outgoing) if _is_it(outgoing, m)), None)
-    except NetworkError as error:
-        log.warning("outgoing %s could not be looked up: %s", outgoing.pk, error)
-        return False
+    """One read-back; whether the text's doubt has ended. Raises what the network raises."""
+    if outgoing.kind == Kind.DM and not ways.take_dm_read(outgoing.account):
+        raise RateLimited("The reads of direct messages are used up for now.")
+    there = _sent_before(outgoing)
+    found = next((m for m in there if _is_it(outgoing, m)), None)
     if found is not None:
         _record(outgoing, found.external_id)
-    elif outgoing.absent_at is None:
-        Outgoing.objects.filter(pk=outgoing.pk, delivery=Delivery.DOUBTFUL).update(absent_at=now())
+    if outgoing.kind == Kind.DM:
+        rogues.look(outgoing.account, there)
+    if found is None and outgoing.absent_at is None:
+        seen = Outgoing.objects.filter(pk=outgoing.pk, delivery=Delivery.DOUBTFUL, attempts=outgoing.attempts)
+        seen.update(absent_at=now())
         return False
-    elif outgoing.requeued:
+    if found is None and outgoing.requeued:
         _fail(outgoing, "undetermined")
-    else:
+    elif found is None:
         outbox.move(outgoing, Delivery.QUEUED, requeued=True, leaves_at=now(), claimed_at=None)
+    return True
+
+
+def _not_read(outgoing: Outgoing, error: NetworkError) -> bool:
+    """It stays doubtful until the network can be asked; after an hour a person decides, and says what to do next."""
+    log.warning("outgoing %s could not be looked up: %s", outgoing.pk, error)
+    assert outgoing.claimed_at is not None
+    if outgoing.claimed_at > now() - GIVE_UP:
+        return False
+    _fail(outgoing, "undetermined")
     return True
 
 
 def _sent_before(outgoing: Outgoing) -> list[SentMessage]:
     network = credentials.network(outgoing.account.network)
     account = credentials.ready(outgoing.account)
-    if outgoing.kind == Outgoing.Kind.DM:
+    if outgoing.kind == Kind.DM:
         return network.sent_direct_messages(account, recipient_id=outgoing.recipient.external_id)
     assert outgoing.answers is not None
     return network.sent_replies(account, in_reply_to=outgoing.answers.external_id)
@@ -174,6 +267,16 @@ def _is_it(outgoing: Outgoing, message: SentMessage) -> bool:
     if outbox.LINK in outgoing.text:
         return any(shortener.matches(outgoing.invitation.link, url) for url in message.urls)
     assert outgoing.claimed_at is not None
+    if message.created_at < outgoing.claimed_at - CLOCKS_APART:
+        return False
+    address = outgoing.case.brand.address
+    ours, theirs = _words(outgoing.text.replace(outbox.ADDRESS, "")), _words(message.text.replace(address, ""))
     # A network may put the names of those who are answered before a reply.
-    same = message.text.strip().endswith(outgoing.text) and message.created_at >= outgoing.claimed_at - CLOCKS_APART
-    return same and not Outgoing.objects.filter(account=outgoing.account, external_id=message.external_id).exists()
+    explained = Outgoing.objects.filter(account=outgoing.account, external_id=message.external_id)
+    return theirs.endswith(ours) and not explained.exists()
+
+
+def _words(text: str) -> str:
+    """A text without what a network may change about it: forms of letters, escapes, gaps, addresses wrapped."""
+    text = unicodedata.normalize("NFC", html.unescape(text))
+    return " ".join(WRAPPED.sub("", text).split())

@@ -1,6 +1,6 @@
 """One family of refusals: a code for programs, a sentence for people, a status for HTTP; rendered once per edge."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class ConversationError(Exception):
@@ -68,12 +68,31 @@ class SendingStopped(ConversationError):
     message = "Sending is stopped. Nothing leaves until a supervisor resumes it; secure chat goes on."
 
 
+class OverCap(ConversationError):
+    """Pressed more often than a cap allows: `cap` is agent, brand or recipient, `about` whom it is counted for."""
+
+    code = "over_cap"
+    http_status = 429
+    message = "This is more than may be sent now. Wait."
+
+    def __init__(self, message: str = "", *, cap: str = "", about: str = "") -> None:
+        super().__init__(message)
+        self.cap, self.about = cap, about
+
+
 class BadText(ConversationError):
-    """Text that may not leave: empty, too long, private details, foreign links, an unfilled variable."""
+    """Text that may not leave: empty, too long, private details, foreign links, an unfilled variable.
+
+    `at`: where in the text as it was typed, in code points; None where the whole of it is meant.
+    """
 
     code = "bad_text"
     http_status = 422
     message = "This text cannot be sent."
+
+    def __init__(self, message: str = "", *, start: int | None = None, end: int | None = None) -> None:
+        super().__init__(message)
+        self.at = None if start is None or end is None else (start, end)
 
 
 class TooLate(ConversationError):
@@ -82,11 +101,40 @@ class TooLate(ConversationError):
 
 
 class DeadInvitation(ConversationError):
-    """One sentence for unknown, expired, used, revoked and not yours: the difference would be an oracle."""
+    """One sentence for unknown, expired, used, revoked and not yours: the difference would be an oracle.
+
+    `reason` is for the trail alone, and so is the case, where it is known.
+    """
 
     code = "dead_link"
     http_status = 404
     message = "This link does not open anything any more. Sign in to the bank, or write to us again."
+
+    def __init__(self, reason: str = "dead_link", *, case: Any = None) -> None:
+        super().__init__()
+        self.reason = reason
+        self.case = case
+
+
+class NoConsent(ConversationError):
+    code = "no_consent"
+    http_status = 422
+    message = "Nothing is linked before you agree to it. Go back, read what will be linked, and press the button there."
+
+
+class TooManyTries(ConversationError):
+    """Too many wrong codes; `seconds` until there is a try again."""
+
+    code = "too_many_tries"
+    http_status = 429
+
+    def __init__(self, seconds: int) -> None:
+        self.seconds = seconds
+        minutes = -(-seconds // 60)
+        super().__init__(
+            f"These were too many wrong codes. Wait {minutes} {'minute' if minutes == 1 else 'minutes'}, then try "
+            "again. The link in the message still works, and so does signing in to “My conversations”."
+        )
 
 
 class WrongHandle(ConversationError):

@@ -10,7 +10,7 @@ import logging
 import threading
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from channels.layers import get_channel_layer
@@ -29,10 +29,14 @@ class Frame(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="
 
 
 class PostMessage(Frame, frozen=True, tag="post"):
-    """Say something in the chat; `client_id` is a UUID of the client's own, so a repeat is harmless."""
+    """Say something in the chat; `client_id` is a UUID of the client's own, so a repeat is harmless.
+
+    `template`: the number of the one that an agent's text began with.
+    """
 
     client_id: str
     text: str
+    template: Annotated[int, msgspec.Meta(ge=1, lt=2**31)] | None = None
 
 
 class Resume(Frame, frozen=True, tag="resume"):

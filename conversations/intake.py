@@ -23,17 +23,20 @@ from conversations.networks.base import Author, Post
 # Who they are. Rows that are as they should be are not written again: people write often and seldom change their names.
 PEOPLE = """
 people AS (
-  SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::boolean[]) AS t(external_id, handle, name, receives_dm)
+  SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::boolean[], %s::int[])
+    AS t(external_id, handle, name, receives_dm, followers)
 ), written AS (
-  INSERT INTO conversations_author AS a (network, external_id, handle, name, receives_dm, first_seen_at)
-  SELECT %s, external_id, handle, name, receives_dm, {now} FROM people
+  INSERT INTO conversations_author AS a (network, external_id, handle, name, receives_dm, followers, first_seen_at)
+  SELECT %s, external_id, handle, name, receives_dm, followers, {now} FROM people
   ON CONFLICT (network, external_id) DO UPDATE
   SET handle = coalesce(nullif(excluded.handle, ''), a.handle),
       name = coalesce(nullif(excluded.name, ''), a.name),
-      receives_dm = coalesce(excluded.receives_dm, a.receives_dm)
+      receives_dm = coalesce(excluded.receives_dm, a.receives_dm),
+      followers = coalesce(excluded.followers, a.followers)
   WHERE a.handle != coalesce(nullif(excluded.handle, ''), a.handle)
      OR a.name != coalesce(nullif(excluded.name, ''), a.name)
      OR a.receives_dm IS DISTINCT FROM coalesce(excluded.receives_dm, a.receives_dm)
+     OR a.followers IS DISTINCT FROM coalesce(excluded.followers, a.followers)
   RETURNING external_id, id
 ), authors AS (
   SELECT external_id, id FROM written
@@ -117,6 +120,7 @@ def _people(people: Sequence[Author]) -> list[Any]:
         [p.handle[:50] for p in rows],
         [mask(p.name).text[:100] for p in rows],
         [p.receives_dm for p in rows],
+        [p.followers for p in rows],
         rows[0].network,
         rows[0].network,
     ]

@@ -49,13 +49,29 @@ def step(
     case = invitation.outgoing.case
     with transaction.atomic():
         if not Invitation.objects.filter(pk=invitation.pk, handoff__in=sources).update(**columns):
-            raise DeadInvitation
+            raise DeadInvitation("skipped_step", case=case)
         for name, value in columns.items():
             setattr(invitation, name, value)
         if verb:
             audit.record(verb, case=case, user=user, actor=actor, data={"invitation": invitation.pk})
         events.poke_case(case.pk, verb or "joined")
         events.poke_inbox(case.brand_id, {case.pk: []})
+
+
+def consent(invitation: Invitation, user: User) -> None:
+    """The customer agreed to have the handle linked, just now: asked before each proof, so the latest time counts."""
+    at = now()
+    with transaction.atomic():
+        if not Invitation.objects.filter(pk=invitation.pk, handoff=Handoff.SIGNED_IN).update(consented_at=at):
+            raise DeadInvitation("skipped_step", case=invitation.outgoing.case)
+        invitation.consented_at = at
+        audit.record(
+            "consented",
+            case=invitation.outgoing.case,
+            user=user,
+            actor="customer",
+            data={"invitation": invitation.pk},
+        )
 
 
 def expire_old(limit: int = 200) -> int:

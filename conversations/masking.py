@@ -170,6 +170,16 @@ def mask(text: str) -> Masked:
     return Masked(text, found)
 
 
+def first_place(text: str) -> tuple[int, int, str] | None:
+    """Where the first private detail stands (start and end in code points) and its kind; None without one."""
+    text = text.replace("\x00", " ")
+    if not _has_numbers(text):
+        return None
+    plain = _plain(text)
+    hit = next(iter(_without_overlaps(list(_find(plain.text)))), None)
+    return (plain.starts[hit.start], plain.ends[hit.end - 1], hit.kind) if hit else None
+
+
 def _has_numbers(text: str) -> bool:
     """Whether there is anything to look at: most texts end here, after a few microseconds."""
     enough = ENOUGH.search(text) if text.isascii() else sum(map(str.isdigit, text)) > 2

@@ -16,6 +16,7 @@ from django.utils import timezone
 from accounts.agents import on_shift
 from accounts.models import Agent
 from citisocial.clock import now
+from conversations import stops
 from conversations.cases import WORKED_ON
 from conversations.models import Brand, BrandAccount, Case, Invitation, Mention, SendingStop, Survey
 
@@ -113,10 +114,10 @@ class Desk:
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """Whether a brand's texts leave, and if not, who stopped them."""
+    """Whether a brand's texts leave, and if not all of them, the stops that hold them back."""
 
     brand: Brand
-    stop: SendingStop | None
+    stops: tuple[SendingStop, ...]
 
 
 def day_start(at: datetime) -> datetime:
@@ -182,11 +183,13 @@ def desks(brand: Brand | None = None) -> tuple[Desk, ...]:
 
 
 def sending(brand: Brand | None = None) -> tuple[Sending, ...]:
-    """Each brand with the stop that holds its texts back, if one does. Two queries."""
-    brands = list(Brand.objects.filter(pk__in=_brands(brand)).order_by("name"))
-    running = SendingStop.objects.filter(brand__in=brands, ended_at=None).select_related("started_by")
-    stops = {stop.brand_id: stop for stop in running}
-    return tuple(Sending(brand=each, stop=stops.get(each.pk)) for each in brands)
+    """Each brand with the stops that hold its texts back. Two queries."""
+    brands, running = list(Brand.objects.filter(pk__in=_brands(brand)).order_by("name")), stops.running()
+    return tuple(Sending(each, tuple(stop for stop in running if _holds(stop, each))) for each in brands)
+
+
+def _holds(stop: SendingStop, brand: Brand) -> bool:
+    return (stop.account.brand_id if stop.account else stop.brand_id) in {None, brand.pk}
 
 
 def invitations_since(start: datetime, brands: Sequence[int] | QuerySet[Brand]) -> QuerySet[Invitation]:

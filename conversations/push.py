@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
 
 from citisocial.clock import now
-from conversations import credentials, mentions, metering, ways
+from conversations import credentials, mentions, metering, rogues, ways
 from conversations.intake import ingest
 from conversations.models import BrandAccount, PushedEvent
 from conversations.networks.base import Event, Post
@@ -82,6 +82,7 @@ def _store(network: str, events: Sequence[Event]) -> int:
         if deleted := [e.external_id for e in first if e.kind == "deleted"]:
             mentions.delete(network, deleted)
         stored = _heard(network, [e for e in first if e.post and not _late(e, at)])
+        _sent(network, [e for e in first if e.sent])
         for account in _accounts(network, [e.account_id for e in first if e.kind == "revoked"]):
             credentials.refused(account)
         metering.record(network, [charge for event in events for charge in event.charges])
@@ -120,6 +121,12 @@ def _heard(network: str, events: Sequence[Event]) -> int:
         # What arrives does not end a failure to subscribe: the other kinds of events may be missing still.
         ways.heard(ours[account_id], WAY, posts)
     return stored
+
+
+def _sent(network: str, events: Sequence[Event]) -> None:
+    """What left as our accounts is looked through for what did not leave from here."""
+    for account in _accounts(network, [event.account_id for event in events]):
+        rogues.look(account, [event.sent for event in events if event.sent and event.account_id == account.external_id])
 
 
 def _accounts(network: str, ids: Iterable[str]) -> list[BrandAccount]:

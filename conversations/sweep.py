@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db.models import Max, Q
 
 from citisocial.clock import now
-from conversations import credentials, metering, ways
+from conversations import credentials, metering, rogues, ways
 from conversations.cases import WORKED_ON
 from conversations.intake import ingest
 from conversations.masking import mask
@@ -143,6 +143,7 @@ def _poll(account: BrandAccount, way: str, query: str) -> Iterator[int]:
     delivered: list[Post] = []
     for page, last in _pages(account, way, query):
         newest = newest or page.newest_id or ""
+        rogues.look(account, page.sent)
         yield ingest(account, page.posts, way=way, cursor=newest if last else None)
         delivered += page.posts
     ways.succeeded(account, way, delivered)
@@ -171,7 +172,7 @@ def _pages(account: BrandAccount, way: str, query: str) -> Iterator[tuple[Page, 
 
 def _goes_on(way: str, page: Page, near: int) -> bool:
     """Whether the next page may hold something new."""
-    ids = [int(post.external_id) for post in page.posts]
+    ids = [int(post.external_id) for post in page.posts] + [int(sent.external_id) for sent in page.sent]
     if way == "dm":  # no since_id: newest first, until one that is known; and each page is one of few reads
         return not any(known <= near for known in ids)
     return not ids or max(ids) > near  # pages may come shuffled, so one old post is no end

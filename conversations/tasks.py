@@ -5,11 +5,27 @@ row at most beat's next round.
 """
 
 import logging
+from collections.abc import Callable
 
 from celery import Task, shared_task
 from django.db import transaction
 
-from conversations import assignment, cases, compliance, delivery, handoff, metering, push, surveys
+from accounts.models import User
+from citisocial.clock import now
+from conversations import (
+    alarms,
+    approvals,
+    assignment,
+    audit,
+    cases,
+    compliance,
+    delivery,
+    handoff,
+    metering,
+    push,
+    seals,
+    surveys,
+)
 from conversations import sweep as sweeping
 from conversations import triage as triaging
 
@@ -57,6 +73,7 @@ def look_up_doubtful() -> None:
 def expire() -> None:
     handoff.expire()
     surveys.expire()
+    approvals.tend()
     cases.close_quiet()
     push.forget()
     metering.forget()
@@ -65,6 +82,35 @@ def expire() -> None:
 @shared_task
 def comply() -> None:
     compliance.look()
+
+
+@shared_task
+def seal_trail() -> None:
+    try:
+        seals.seal()
+    except seals.SealingRests as why:
+        alarm_about_trail([str(why)])
+
+
+@shared_task
+def verify_trail() -> None:
+    verified()
+
+
+def verified(progress: Callable[[int, int], None] = lambda done, of: None, *, by: User | None = None) -> seals.Report:
+    """Verify the trail, write in it that this was done, and raise the day's alarm when anything is wrong."""
+    report = seals.verify(progress)
+    data = {"lines": report.lines, "seals": report.seals, "findings": report.found}
+    audit.record("trail_verified", user=by, actor="supervisor" if by else "seals", data=data)
+    if not report.is_clean:
+        alarm_about_trail(report.findings)
+    return report
+
+
+def alarm_about_trail(findings: list[str]) -> None:
+    """Once a day, for as long as it is wrong."""
+    log.error("the audit trail does not add up: %s", findings[0])
+    alarms.raise_once("trail", f"trail:{now():%Y-%m-%d}", data={"findings": findings[:10]})
 
 
 def nudge(task: "Task[[], None]") -> None:

@@ -2,18 +2,19 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from itertools import groupby
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from conversations import mentions
+from conversations import mentions, scrutiny
 from conversations.mentions import NETWORKS
-from conversations.models import AuditEvent, Case, Invitation, Mention, Outgoing
+from conversations.models import Approval, AuditEvent, Case, Invitation, Mention, Outgoing
+from conversations.outbox import ADDRESS, CODE, LINK, Place
 
 PUBLIC, DM, SECURE, EVENT = "public", "dm", "secure", "event"
-LINK = "{link}"
+SOON = timedelta(minutes=1)  # what leaves within it is counted down
 
 # The rest of the trail shows as what it left: a post, a message with its state, a step of the hand-off.
 EVENTS = (
@@ -22,6 +23,7 @@ EVENTS = (
     "reassigned",
     "cancelled",
     "mismatch",
+    "unlinked",
     "revoked",
     "expired",
     "resolved",
@@ -58,7 +60,8 @@ class Heard:
 class Written:
     """A public reply or direct message of ours and how far it came; `why` is the sentence of a failure.
 
-    `state` is one of: leaving (may be taken back), sending, sent, doubtful, failed, approval.
+    `state` is one of: approval and leaving (may be taken back), sending, sent, doubtful, failed. `because` says why
+    it waits for approval, `approved` who approved it, and `asked` the words they were asked about if they changed them.
     """
 
     key: str
@@ -71,13 +74,25 @@ class Written:
     state: str
     why: str
     leaves_at: datetime
+    paced: bool  # it waits for its turn and not only for the time to undo
+    before: int  # texts that leave before it
+    behind: bool  # one to the same person may have left: it waits until that is known
     message_button: bool
+    because: str = ""
+    approved: str = ""
+    asked: str = ""
     kind: str = "written"
 
     @property
     def pieces(self) -> list[str]:
         """The text around its link: between two pieces stands a link."""
         return self.text.split(LINK)
+
+
+def as_read(outgoing: Outgoing) -> str:
+    """A text of ours as they will read it, `{link}` still in it: our address, and dots for a code that nobody sees."""
+    text = outgoing.text.replace(CODE, "····-····")
+    return text.replace(ADDRESS, outgoing.case.brand.address) if ADDRESS in text else text
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +135,18 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class HandOff:
-    """The four checks between the link and the chat, at the time the link was opened."""
+    """The four checks between the link and the chat, at the time the link was opened.
+
+    `assurance` says how the handle was bound to the customer (empty: it is not yet); `over`: the newest link of the
+    case opens nothing any more, and nobody has come through it.
+    """
 
     key: str
     at: datetime
     audience: str
     steps: tuple[Step, ...]
+    assurance: str = ""
+    over: bool = False
     kind: str = "handoff"
 
 
@@ -144,12 +165,12 @@ class Run:
     items: tuple[Item, ...]
 
 
-def of(case: Case, *, reasons: Mapping[str, str]) -> list[Run]:
+def of(case: Case, *, reasons: Mapping[str, object], places: Mapping[int, Place] | None = None) -> list[Run]:
     """The story of a case in its reader's time zone (the active one). Four queries, however long it is.
 
-    `reasons` gives the sentence for each reason of a failed sending.
+    `reasons` gives the sentence for each reason of a failed sending, `places` where each waiting text stands.
     """
-    items: list[Item] = [*_heard(case), *_written(case, reasons), *_said(case), *_happened(case)]
+    items: list[Item] = [*_heard(case), *_written(case, reasons, places or {}), *_said(case), *_happened(case)]
     items.sort(key=lambda item: item.at)
     return _runs(items, case)
 
@@ -232,12 +253,16 @@ def _link(mention: Mention) -> str:
     return mention.permalink if there else ""
 
 
-def _written(case: Case, reasons: Mapping[str, str]) -> Iterator[Written | HandOff]:
-    rows = case.outgoing.select_related("account", "pressed_by__agent", "invitation").order_by("created_at", "id")
+def _written(case: Case, reasons: Mapping[str, object], places: Mapping[int, Place]) -> Iterator[Written | HandOff]:
+    related = ("account", "pressed_by__agent", "invitation__binding", "approval__decided_by__agent")
+    rows = case.outgoing.select_related(*related).order_by("created_at", "id")
+    newest = [row for row in rows if hasattr(row, "invitation")][-1:]
+    unsure = {row.kind for row in rows if _STATES[row.delivery] in {"sending", "doubtful"}}
     for row in rows:
+        place = places.get(row.pk)
         invitation = getattr(row, "invitation", None)
         if invitation is not None and invitation.opened_at is not None:
-            yield _steps(invitation, invitation.opened_at)
+            yield _steps(invitation, invitation.opened_at, newest=row in newest)
         if row.delivery == Outgoing.Delivery.CANCELLED:
             continue  # it left no trace but the trail's line
         agent = getattr(row.pressed_by, "agent", None)
@@ -248,11 +273,15 @@ def _written(case: Case, reasons: Mapping[str, str]) -> Iterator[Written | HandO
             id=row.pk,
             account=row.account.handle,
             name=agent.name if agent else row.pressed_by.get_username(),
-            text=row.text,
+            text=as_read(row),
             state=_STATES[row.delivery],
             why=_why(row, reasons),
-            leaves_at=row.leaves_at,
+            leaves_at=place.leaves_at if place else row.leaves_at,
+            paced=place is not None and place.leaves_at - row.created_at > SOON,
+            before=place.before if place else 0,
+            behind=row.kind in unsure,
             message_button=row.message_button,
+            **_approval(row),
         )
 
 
@@ -264,22 +293,50 @@ _STATES: dict[str, str] = {
     Outgoing.Delivery.SENT: "sent",
     Outgoing.Delivery.DOUBTFUL: "doubtful",
     Outgoing.Delivery.FAILED: "failed",
+    Outgoing.Delivery.CANCELLED: "cancelled",
 }
 
 
-def _why(row: Outgoing, reasons: Mapping[str, str]) -> str:
+def _why(row: Outgoing, reasons: Mapping[str, object]) -> str:
     """The failure in the agent's words; a reason without a sentence shows by its name rather than not at all."""
-    return reasons.get(row.reason, row.reason) if row.delivery == Outgoing.Delivery.FAILED else ""
+    if row.delivery != Outgoing.Delivery.FAILED:
+        return ""
+    approval: Approval | None = getattr(row, "approval", None)
+    if row.reason != "not_approved" or approval is None:
+        return str(reasons.get(row.reason, row.reason))
+    if approval.decided_by is None:
+        return _("Nobody approved it in time. Send it again if it still helps, or ask a supervisor.")
+    values = {"who": scrutiny.name_of(approval.decided_by), "note": approval.note}
+    return _("%(who)s did not approve it: “%(note)s” Change it and send it again.") % values
 
 
-def _steps(invitation: Invitation, opened_at: datetime) -> HandOff:
+def _approval(row: Outgoing) -> dict[str, str]:
+    """What there is to say of an approval, as fields of Written."""
+    approval: Approval | None = getattr(row, "approval", None)
+    if approval is None:
+        return {}
+    if approval.verdict == Approval.Verdict.APPROVED and approval.decided_by is not None:
+        asked = approval.text_asked if approval.text_asked != row.text else ""
+        return {"approved": scrutiny.name_of(approval.decided_by), "asked": asked}
+    return {"because": scrutiny.in_words(approval)} if row.delivery == Outgoing.Delivery.AWAITING_APPROVAL else {}
+
+
+def _steps(invitation: Invitation, opened_at: datetime, *, newest: bool) -> HandOff:
     steps = (
         Step("link", _("Link opened"), opened_at),
         Step("key", _("Signed in"), invitation.signed_in_at),
         Step("at", _("Handle proven"), invitation.proven_at),
         Step("door", _("Joined chat"), invitation.joined_at),
     )
-    return HandOff(key=f"w-{invitation.pk}", at=opened_at, audience=EVENT, steps=steps)
+    binding = getattr(invitation, "binding", None)
+    return HandOff(
+        key=f"w-{invitation.pk}",
+        at=opened_at,
+        audience=EVENT,
+        steps=steps,
+        assurance=binding.get_assurance_display() if binding else "",
+        over=newest and invitation.handoff in (Invitation.Handoff.REVOKED, Invitation.Handoff.EXPIRED),
+    )
 
 
 def _said(case: Case) -> Iterator[Said]:
@@ -316,13 +373,15 @@ def _sentence(event: AuditEvent) -> tuple[str, str]:
     agent = getattr(event.user, "agent", None)
     who = agent.name if agent else event.user.get_username() if event.user else _("The system")
     values = {"who": who, "agent": event.data.get("agent") or _("nobody"), "csat": event.data.get("csat")}
+    strangers = _("Three strangers tried this link, so it opens nothing any more. Send a new one.")
     sentences = {
         "assigned": ("transfer", _("Assigned to %(agent)s")),
         "taken": ("hand", _("%(who)s took the case")),
         "reassigned": ("transfer", _("%(who)s gave the case to %(agent)s")),
         "cancelled": ("undo", _("%(who)s took a message back before it left")),
         "mismatch": ("alert", _("Somebody else signed in with this link. Nothing was shown to them.")),
-        "revoked": ("link", _("The earlier link was revoked")),
+        "unlinked": ("at", _("The customer took the proof of the handle back. This chat stays theirs.")),
+        "revoked": ("link", strangers if event.actor == "handoff" else _("The earlier link was revoked")),
         "expired": ("clock", _("The link expired")),
         "resolved": ("check", _("%(who)s resolved the case")),
         "reopened": ("undo", _("The case was reopened")),

@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models.functions import Length
 
 from citisocial.clock import now
-from conversations import cases, eligibility, outbox
+from conversations import cases, eligibility, outbox, scrutiny
 from conversations.eligibility import handles, split
 from conversations.mentions import alone, decide, save
 from conversations.models import Author, BrandAccount, Case, Mention
@@ -212,7 +212,8 @@ def triage(mentions: list[Mention]) -> None:
         save(wanted)
         # Only what needs somebody is looked at, and it stays with somebody: a wish hides nothing.
         asked = eligibility.heed([m for m in wanted if eligibility.to_us(m, ours.get(m.brand_id, []))])
-        outbox.withdraw(asked, reason="opted_out", why="they asked us to stop")
+        if outbox.withdraw(asked, reason="opted_out", why="they asked us to stop"):
+            scrutiny.settle()
 
 
 def _order(mention: Mention) -> Order:

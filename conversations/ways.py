@@ -102,6 +102,14 @@ def take_dm_read(account: BrandAccount, *, most: int = DM_READS) -> bool:
     return rows.filter(reads__lt=most).update(reads=F("reads") + 1) == 1
 
 
+def dm_reads(account: BrandAccount) -> tuple[int, datetime]:
+    """Reads of the account's direct messages that are left in this window, and when the next one begins."""
+    cursor, at = _cursor(account, "dm"), now()
+    if cursor.window_at <= at - WINDOW:
+        return DM_READS, at + WINDOW
+    return DM_READS - cursor.reads, cursor.window_at + WINDOW
+
+
 def since(account: BrandAccount, way: str) -> int:
     """The id up to which the way has been read; what it missed is younger."""
     return int(_cursor(account, way).since_id)

@@ -4,11 +4,9 @@ It stands in front of Django's request cycle: no session, no cookie, no template
 could change. Scanners and previews open links too, so a click is recorded and means nothing.
 """
 
-import asyncio
 import logging
 import os
 from collections.abc import Awaitable, Callable, MutableMapping
-from concurrent.futures import ThreadPoolExecutor
 from html import escape
 from typing import Any
 
@@ -16,19 +14,15 @@ import django
 from django.apps import apps
 from django.conf import settings
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "citisocial.settings")
-# What the link host stands on and nothing else: it starts in half the time, and holds no code that knows of cases.
-ROOMS = {"django.contrib.auth", "django.contrib.contenttypes", "accounts", "links"}
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "citisocial.link_settings")
 if not apps.ready:
-    settings.INSTALLED_APPS = [app for app in settings.INSTALLED_APPS if app in ROOMS]
     django.setup()
 
-from django.core.checks import run_checks  # noqa: E402
-from django.db import Error as DatabaseFault  # noqa: E402
-from django.db import InterfaceError, OperationalError, connection  # noqa: E402
+from django.core.checks import run_checks
+from django.db import Error as DatabaseFault
 
-from links import shortener  # noqa: E402
-from links.errors import DeadLink  # noqa: E402
+from links.clicks import Clicks, visitor
+from links.lookups import Lookups
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -37,8 +31,10 @@ Headers = list[tuple[bytes, bytes]]
 
 logger = logging.getLogger(__name__)
 
-# Each thread keeps one connection to the database: this is also how many connections the link host holds.
-threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="click")
+links = Lookups()
+clicks = Clicks()
+LONGEST_NAME = 1000  # bytes; a server takes headers of 64 kB
+PATIENCE = 4.0  # seconds at the end in which the database must have taken the last clicks
 
 DEAD = "This link does not open anything any more. Sign in to the bank, or write to us again."
 BUSY = "This link cannot be opened just now. Nothing is lost: try it again in a minute."
@@ -68,7 +64,7 @@ async def application(scope: Message, receive: Receive, send: Send) -> None:
 
 
 async def live(receive: Receive, send: Send) -> None:
-    """Refuse to start unsafely; at the end let the clicks that are under way be written."""
+    """Refuse to start unsafely; at the end write the clicks that were heard."""
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
@@ -80,7 +76,8 @@ async def live(receive: Receive, send: Send) -> None:
             logging.getLogger("uvicorn.access").disabled = True
             await send({"type": "lifespan.startup.complete"})
         elif message["type"] == "lifespan.shutdown":
-            threads.shutdown(wait=True)
+            await clicks.close(PATIENCE)
+            links.close()
             await send({"type": "lifespan.shutdown.complete"})
             return
 
@@ -92,33 +89,26 @@ async def answer(scope: Message) -> tuple[int, Headers, bytes]:
         return page(405, METHOD, [(b"allow", b"GET, HEAD")])
     if path == "/healthz":
         return 200, [*ALWAYS, (b"content-type", b"text/plain"), (b"content-length", b"2")], b"ok"
-    loop = asyncio.get_running_loop()
     try:
-        address = await loop.run_in_executor(threads, click, path.removeprefix("/"), method, user_agent(scope))
-    except DeadLink:
-        return page(404, DEAD)
+        live = await links.find(path[1:])
     except DatabaseFault as error:
-        logger.error("a click could not be recorded: the database does not answer (%s)", type(error).__name__)
+        logger.error("a link could not be looked up: the database does not answer (%s)", type(error).__name__)
         return page(503, BUSY, [(b"retry-after", b"30")])
-    return 302, [*ALWAYS, (b"location", address.encode("ascii")), (b"content-length", b"0")], b""
+    if live is None:
+        return page(404, DEAD)
+    if clicks.full:
+        return page(503, BUSY, [(b"retry-after", b"30")])
+    clicks.add(live.link, visitor(method, user_agent(scope)))
+    return 302, [*ALWAYS, (b"location", live.location), (b"content-length", b"0")], b""
 
 
-def click(slug: str, method: str, agent: str) -> str:
-    """Runs in a thread: record the click over the thread's connection, over a new one if that has died."""
-    try:
-        return shortener.click(slug, method=method, user_agent=agent)
-    except (OperationalError, InterfaceError):
-        connection.close()
-        return shortener.click(slug, method=method, user_agent=agent)
-
-
-def user_agent(scope: Message) -> str:
-    """What the visitor calls itself, or nothing."""
+def user_agent(scope: Message) -> bytes:
+    """What the visitor calls itself, as far as it matters, or nothing."""
     for name, value in scope["headers"]:
         if name == b"user-agent":
-            said: bytes = value
-            return said.decode("latin-1")
-    return ""
+            said: bytes = value[:LONGEST_NAME]
+            return said
+    return b""
 
 
 def page(status: int, sentence: str, headers: Headers | None = None) -> tuple[int, Headers, bytes]:

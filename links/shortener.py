@@ -1,4 +1,4 @@
-"""Takes a path of the site, leaves a short link; takes a slug, leaves the link or DeadLink."""
+"""Takes a path of the site, leaves a short link; takes a slug or a code, leaves the link or DeadLink."""
 
 import hmac
 import re
@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.db import connection
+from django.db import IntegrityError, transaction
 
 from citisocial.clock import now
 from links import codes
@@ -17,30 +17,28 @@ PLACE = "{slug}"
 # A path of our own site and nothing a browser would read as another host.
 TARGET = re.compile(r"/(?![/\\])[!-\[\]-~]*")
 
-# One statement: the click is written if and only if the link lives, and nothing else is.
-CLICK = """
-WITH live AS (
-    SELECT id, target FROM links_shortlink
-    WHERE slug_hmac = %(lookup)s AND revoked_at IS NULL AND expires_at > %(at)s
-), clicked AS (
-    INSERT INTO links_click (link_id, at, user_agent, method)
-    SELECT id, %(at)s, %(agent)s, %(method)s FROM live
-)
-SELECT target FROM live
-"""
-
 
 def shorten(target: str, *, lifetime: timedelta) -> ShortLink:
     """A new link to `target`, a path of the site with `{slug}` in it once. It dies after `lifetime`."""
     if not TARGET.fullmatch(target) or target.count(PLACE) != 1:
         raise ValueError(f"{target!r} is no target. Give a path of this site with {PLACE} in it once.")
-    nonce = codes.fresh_nonce()
     at = now()
+    try:
+        with transaction.atomic():
+            return _create(target, at, at + lifetime)
+    except IntegrityError:
+        # A code is one of 2^40: where a million links are, one new link in a million meets a code that is taken.
+        return _create(target, at, at + lifetime)
+
+
+def _create(target: str, at: datetime, expires_at: datetime) -> ShortLink:
+    nonce = codes.fresh_nonce()
     return ShortLink.objects.create(
         nonce=nonce,
         slug_hmac=codes.lookup_of(codes.slug_of(nonce)),
+        code_hmac=codes.lookup_of_code(codes.code_of(nonce)),
         target=target,
-        expires_at=at + lifetime,
+        expires_at=expires_at,
         created_at=at,
     )
 
@@ -58,36 +56,35 @@ def url(link: ShortLink) -> str:
     return f"{settings.LINK_URL}/{slug(link)}"
 
 
+def code(link: ShortLink) -> str:
+    """What is typed instead of following the link, as it is shown: `XXXX-XXXX`; KeyChanged as with `slug`."""
+    made = codes.code_of(bytes(link.nonce))
+    if not hmac.compare_digest(codes.lookup_of_code(made), bytes(link.code_hmac)):
+        raise KeyChanged
+    return f"{made[:4]}-{made[4:]}"
+
+
 def find(slug: str) -> ShortLink:
     """The live link of a slug, or DeadLink. Two queries for any well-formed slug, whatever it died of."""
     if not codes.is_well_formed(slug):
         raise DeadLink
+    return _live(slug_hmac=codes.lookup_of(slug))
+
+
+def find_by_code(text: str) -> ShortLink:
+    """The live link of a code as somebody typed it, or DeadLink. Whoever asks counts the tries: it has 40 bits."""
+    code = codes.typed_code(text)
+    if not codes.is_code(code):
+        raise DeadLink
+    return _live(code_hmac=codes.lookup_of_code(code))
+
+
+def _live(**lookup: bytes) -> ShortLink:
     at = now()
-    link = ShortLink.objects.filter(slug_hmac=codes.lookup_of(slug)).first()
+    link = ShortLink.objects.filter(**lookup).first()
     if link is None or link.revoked_at is not None or link.expires_at <= at:
         raise DeadLink
     return link
-
-
-def click(slug: str, *, method: str, user_agent: str) -> str:
-    """Append a Click and return the address it leads to, or raise DeadLink and write nothing."""
-    if not codes.is_well_formed(slug):
-        raise DeadLink
-    # A visitor can call itself anything, a card's number too: the words stay, the digits go.
-    agent = re.sub(r"[0-9]", "0", user_agent.encode("ascii", "ignore").decode().replace("\x00", ""))[:200]
-    values: dict[str, bytes | datetime | str] = {
-        "lookup": codes.lookup_of(slug),
-        "at": now(),
-        "agent": agent,
-        "method": method,
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(CLICK, values)
-        row = cursor.fetchone()
-    if row is None:
-        raise DeadLink
-    target: str = row[0]
-    return f"{settings.SITE_URL}{target.replace(PLACE, slug)}"
 
 
 def matches(link: ShortLink, url: str) -> bool:

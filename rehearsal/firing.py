@@ -66,6 +66,11 @@ class Door:
         said = self._call({"fault": order.fault, "endpoint": order.endpoint, "times": 1, "seconds": order.seconds})
         return int(said["id"])
 
+    def arm_call(self, fault: str, endpoint: str, *, times: int = 1, seconds: float = 0.0, path: str = "") -> int:
+        """The id of a fault for calls whose path has this in it."""
+        order = {"fault": fault, "endpoint": endpoint, "times": times, "seconds": seconds, "path": path}
+        return int(self._call(order)["id"])
+
     def times(self, ident: int) -> tuple[float | None, float | None]:
         """When it fired and when it was got over, as far as is known now."""
         return self.known.get(ident, (None, None))

@@ -42,12 +42,15 @@ class Answer:
 
 
 class Person:
-    """Somebody with a browser. `name` is what the steps call them."""
+    """Somebody with a browser. `name` is what the steps call them; `address`: one of this machine's, to come from."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, address: str | None = None) -> None:
         self.name = name
         headers = {"User-Agent": "Mozilla/5.0 (rehearsal)", "Accept-Language": "en", "Accept": "text/html,*/*;q=0.8"}
-        self.client = httpx.Client(follow_redirects=False, timeout=PATIENCE, headers=headers, trust_env=False)
+        way = httpx.HTTPTransport(local_address=address) if address else None
+        self.client = httpx.Client(
+            follow_redirects=False, timeout=PATIENCE, headers=headers, trust_env=False, transport=way
+        )
 
     def close(self) -> None:
         self.client.close()

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
 from django.db import connection, transaction
@@ -59,6 +59,7 @@ class _Profile(msgspec.Struct, forbid_unknown_fields=True):
     accepts_dm: bool | None = None
     verified: bool | None = None
     owns_app: bool | None = None
+    followers: Annotated[int, msgspec.Meta(ge=0, lt=2**31)] | None = None
 
 
 class _People(msgspec.Struct, forbid_unknown_fields=True):
@@ -114,7 +115,7 @@ def door(kind: type[T]) -> Callable[[Callable[[T], object]], Callable[[HttpReque
 @door(_People)
 def people(order: _People) -> object:
     """Make or change people; or let one withdraw what they allowed the app."""
-    profiles = [Profile(each.handle, each.name, each.accepts_dm, each.verified, each.owns_app) for each in order.people]
+    profiles = [Profile(**msgspec.structs.asdict(each)) for each in order.people]
     shown = [
         {
             "id": str(person.pk),
@@ -122,6 +123,7 @@ def people(order: _People) -> object:
             "name": person.name,
             "accepts_dm": person.accepts_dm,
             "owns_app": person.owns_app,
+            "followers": person.followers,
         }
         for person in save_profiles(profiles)
     ]

@@ -26,7 +26,7 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[object]]
 
 BEFORE = faults.REFUSALS | {"stall"}
-AFTER = frozenset({"reset", "duplicate", "out_of_order", "lost", "slow", "bad_json"})
+AFTER = frozenset({"reset", "duplicate", "out_of_order", "lost", "error", "slow", "bad_json"})
 AT_ONCE = frozenset({"stall", "disconnect"})
 # Calls per quarter of an hour, for the header of a refusal that counted nothing.
 LIMITS = {"stream": 50, "search": 300, "mentions": 300, "users": 75, "dm_events": 15, "send_dm": 15, "rules": 100}
@@ -56,7 +56,8 @@ def guarded(app: App) -> App:
 
 async def _call(app: App, scope: Scope, receive: Receive, send: Send, name: str) -> None:
     """One call: refused, silent, or answered and then maybe broken."""
-    if fault := faults.take(name, BEFORE):
+    path = scope["path"]
+    if fault := faults.take(name, BEFORE, path):
         if fault.kind != "stall":
             await _refuse(fault, name, send)
             return
@@ -69,14 +70,14 @@ async def _call(app: App, scope: Scope, receive: Receive, send: Send, name: str)
     async def hold(message: Message) -> None:
         held.append(message)
 
-    if not faults.armed(name, AFTER):
+    if not faults.armed(name, AFTER, path):
         await app(scope, receive, _watched(send, name))
         return
     await app(scope, receive, hold)
     if not held:  # the caller went before there was an answer
         return
     start, body = held[0], b"".join(message.get("body", b"") for message in held[1:])
-    await _answer(start, body, send, name)
+    await _answer(start, body, send, name, path)
 
 
 def _watched(send: Send, name: str) -> Send:
@@ -94,12 +95,12 @@ def _watched(send: Send, name: str) -> Send:
     return pass_on
 
 
-async def _answer(start: Message, body: bytes, send: Send, name: str) -> None:
+async def _answer(start: Message, body: bytes, send: Send, name: str, path: str) -> None:
     """Send an answer through the first fault that can act on it; refusals go out as they are."""
     good = start["status"] < 300
     page = _page(body)
     kinds = AFTER if len(page) > 1 else AFTER - {"out_of_order"} if page else AFTER - {"out_of_order", "duplicate"}
-    fault = faults.take(name, kinds) if good else None
+    fault = faults.take(name, kinds, path) if good else None
     kind = fault.kind if fault else ""
     if kind == "lost":
         await _cut(send)
@@ -108,6 +109,8 @@ async def _answer(start: Message, body: bytes, send: Send, name: str) -> None:
         await asyncio.sleep(fault.seconds)
     elif kind == "bad_json":
         body = body[: max(1, len(body) // 2)]
+    elif kind == "error":
+        start, body = {**start, "status": 500}, msgspec.json.encode(problems.plain(500, "Internal Server Error").body)
     elif kind in {"duplicate", "out_of_order"}:
         body = _reworked(body, kind)
     if kind != "reset":
@@ -219,7 +222,7 @@ class Lines:
 
     async def _line(self, line: bytes) -> None:
         """A line with a post, through the first fault that is armed."""
-        fault = faults.take(self._name, AFTER)
+        fault = faults.take(self._name, AFTER - {"error"})
         kind = fault.kind if fault else ""
         if kind in {"reset", "lost"}:
             if kind == "reset":
@@ -252,7 +255,7 @@ async def deliver(post: Callable[[bytes], Awaitable[bool]], body: bytes) -> bool
     Here the other side answers, so a refusal is an attempt that X did not make, `out_of_order` one that comes after
     its successors, and of `lost` and `reset` X never saw the answer to what arrived.
     """
-    fault = faults.take("webhook", faults.KINDS - {"disconnect"})
+    fault = faults.take("webhook", faults.KINDS - {"disconnect", "error"})
     kind = fault.kind if fault else ""
     if kind in faults.REFUSALS or kind == "out_of_order":
         return False

@@ -29,6 +29,7 @@ KINDS = REFUSALS | {
     "duplicate",  # a line, or each item of a page, twice
     "out_of_order",  # the items of a page shuffled; on a stream a line after its successor
     "lost",  # accepted and stored, and the connection dies before the answer
+    "error",  # accepted and stored, and the answer is a 500
     "slow",  # `seconds` late
     "bad_json",  # a line or body that is no JSON
 }
@@ -69,11 +70,12 @@ class Fault:
     endpoint: str
     left: int
     seconds: float
+    path: str = ""  # only calls whose path has this in it
     firings: list[Firing] = field(default_factory=list)
 
-    def hits(self, endpoint: str) -> bool:
+    def hits(self, endpoint: str, path: str) -> bool:
         """Whether it would act on this endpoint now."""
-        return self.left > 0 and self.endpoint in (endpoint, ANY)
+        return self.left > 0 and self.endpoint in (endpoint, ANY) and self.path in path
 
 
 class _Order(msgspec.Struct, forbid_unknown_fields=True):
@@ -81,6 +83,7 @@ class _Order(msgspec.Struct, forbid_unknown_fields=True):
     endpoint: str = ""
     times: int = 1
     seconds: float = 2.0
+    path: str = ""
     clear: bool = False
 
 
@@ -100,14 +103,17 @@ def control(request: HttpRequest) -> HttpResponse:
         if order.clear:
             clear()
             return json_answer({"cleared": True})
-        return json_answer({"id": arm(str(order.fault), order.endpoint, times=order.times, seconds=order.seconds)})
+        ident = arm(str(order.fault), order.endpoint, times=order.times, seconds=order.seconds, path=order.path)
+        return json_answer({"id": ident})
     except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
         refusals.record(400, request, str(error))
         return json_answer({"error": str(error)}, status=400)
 
 
-def arm(kind: str, endpoint: str, *, times: int = 1, seconds: float = 2.0) -> int:
+def arm(kind: str, endpoint: str, *, times: int = 1, seconds: float = 2.0, path: str = "") -> int:
     """Let this happen to the next `times` answers (on a stream: lines or connections); returns the fault's id.
+
+    `path`: only to calls whose path has this in it, as the id of the person who is written to.
 
     A stream that is open ends at once when its next connections are to be refused, and a goodbye or a silence
     begins at once. Raises ValueError with a sentence.
@@ -118,10 +124,12 @@ def arm(kind: str, endpoint: str, *, times: int = 1, seconds: float = 2.0) -> in
         raise ValueError(f"There is no endpoint '{endpoint}': it is one of {', '.join(sorted(ENDPOINTS))}.")
     if kind == "disconnect" and endpoint not in {"stream", "activity", ANY}:
         raise ValueError("Only a stream says goodbye: disconnect goes with stream, activity or any.")
+    if kind == "error" and endpoint in {"stream", "webhook"}:
+        raise ValueError("Streams and webhooks accept nothing: error goes with calls.")
     if times < 1 or not 0 <= seconds <= 3600:
         raise ValueError("times must be 1 or more, and seconds between 0 and 3600.")
     with _lock:
-        fault = Fault(next(_numbers), kind, endpoint, times, seconds)
+        fault = Fault(next(_numbers), kind, endpoint, times, seconds, path)
         _faults.append(fault)
     if endpoint in {"stream", ANY}:
         if kind in REFUSALS:
@@ -164,18 +172,18 @@ def name_of(method: str, path: str) -> str:
     return ANY
 
 
-def armed(endpoint: str, kinds: Collection[str]) -> bool:
+def armed(endpoint: str, kinds: Collection[str], path: str) -> bool:
     """Whether one of these would act on this endpoint."""
-    return any(fault.kind in kinds and fault.hits(endpoint) for fault in list(_faults))
+    return any(fault.kind in kinds and fault.hits(endpoint, path) for fault in list(_faults))
 
 
-def take(endpoint: str, kinds: Collection[str]) -> Fault | None:
+def take(endpoint: str, kinds: Collection[str], path: str = "") -> Fault | None:
     """The fault that acts now, counted as fired; the one that was armed first."""
     if not _faults:
         return None
     with _lock:
         for fault in _faults:
-            if fault.kind in kinds and fault.hits(endpoint):
+            if fault.kind in kinds and fault.hits(endpoint, path):
                 fault.left -= 1
                 fault.firings.append(Firing(endpoint, time.time()))
                 return fault

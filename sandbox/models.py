@@ -18,6 +18,7 @@ class Person(models.Model):
     name = models.CharField(max_length=50)
     accepts_dm = models.BooleanField(default=False)
     verified = models.BooleanField(default=False)
+    followers = models.PositiveIntegerField(default=0)
     owns_app = models.BooleanField(default=False, help_text="Whether the developer app is this account's.")
     created_at = models.DateTimeField(default=clock.now)
 

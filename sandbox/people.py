@@ -23,6 +23,7 @@ class Profile:
     accepts_dm: bool | None = None
     verified: bool | None = None
     owns_app: bool | None = None
+    followers: int | None = None
 
 
 def clean_handle(text: str) -> str:
@@ -60,7 +61,9 @@ def save_profiles(profiles: Iterable[Profile]) -> list[Person]:
         person.accepts_dm = person.accepts_dm if profile.accepts_dm is None else profile.accepts_dm
         person.verified = person.verified if profile.verified is None else profile.verified
         person.owns_app = person.owns_app if profile.owns_app is None else profile.owns_app
-    Person.objects.bulk_update(people.values(), ["handle", "name", "accepts_dm", "verified", "owns_app"])
+        person.followers = person.followers if profile.followers is None else profile.followers
+    changed = ["handle", "name", "accepts_dm", "verified", "owns_app", "followers"]
+    Person.objects.bulk_update(people.values(), changed)
     return list(people.values())
 
 

@@ -1,8 +1,10 @@
 """Takes pytest's start and end, leaves the run's servers started and stopped, and fixtures that point at them."""
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -60,6 +62,27 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """Also after Ctrl-C."""
     while crews:
         servers.close_house(crews.pop())
+
+
+@pytest.fixture(autouse=True)
+def second_factor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`client.force_login(staff)` is somebody who has used a second factor; who has not signs in by the page."""
+    from allauth.account.authentication import AUTHENTICATION_METHODS_SESSION_KEY as RECORDS
+    from django.test.client import ClientMixin
+
+    from accounts import factors
+
+    stock = ClientMixin.force_login
+
+    def force_login(client: Any, user: Any, backend: str | None = None) -> None:
+        stock(client, user, backend)
+        if factors.wanted(user):
+            session = client.session
+            session[RECORDS] = [{"method": "mfa", "type": "totp", "at": time.time()}]
+            session[factors.OWNER] = str(user.pk)
+            session.save()
+
+    monkeypatch.setattr(ClientMixin, "force_login", force_login)
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,32 @@
 States are never form fields here: there is one writer for each, and it is not the admin.
 """
 
-from conversations.admin import brand, budget, cases, dashboard, mentions, outgoing, surveys, trail
+from conversations.admin import (
+    alarms,
+    approvals,
+    brand,
+    budget,
+    cases,
+    dashboard,
+    mentions,
+    outgoing,
+    stops,
+    surveys,
+    templates,
+    trail,
+)
 
-__all__ = ["brand", "budget", "cases", "dashboard", "mentions", "outgoing", "surveys", "trail"]
+__all__ = [
+    "alarms",
+    "approvals",
+    "brand",
+    "budget",
+    "cases",
+    "dashboard",
+    "mentions",
+    "outgoing",
+    "stops",
+    "surveys",
+    "templates",
+    "trail",
+]

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET
 
 from citisocial.clock import now
-from conversations import credentials, ways
+from conversations import alarms, credentials, stops, ways
 from conversations.admin.connect import NAME, Connecting
 from conversations.models import BrandAccount
 
@@ -28,6 +28,8 @@ STATES: dict[ways.State, tuple[Any, str]] = {
     "dead": (_("dead"), "error"),
     "off": (_("off"), "do_not_disturb_on"),
 }
+
+MOST_ALARMS = 3  # in the banner; all of them are on their own page
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +79,17 @@ class Channels(Connecting):
         return TemplateResponse(request, "admin/channels.html", context)
 
     def alarm(self, request: HttpRequest) -> HttpResponse:
-        """What is dead, for the top of every page; an empty piece while nothing is."""
+        """What is stopped, alarming or dead, for the top of every page; an empty piece while nothing is."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        return render(request, "admin/alarm.html", {"dead": dead()})
+        open_alarms = list(alarms.unclosed()[: MOST_ALARMS + 1])
+        context = {
+            "dead": dead(),
+            "stops": [stops.sentence(stop) for stop in stops.running()],
+            "alarms": [(alarm, alarms.advice(alarm)) for alarm in open_alarms[:MOST_ALARMS]],
+            "more_alarms": len(open_alarms) > MOST_ALARMS,
+        }
+        return render(request, "admin/alarm.html", context)
 
 
 def tiles() -> Iterator[Tile]:

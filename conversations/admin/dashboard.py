@@ -11,7 +11,7 @@ from django.utils.formats import date_format
 from django.utils.timezone import localtime as local
 from django.utils.translation import gettext as say
 
-from conversations import metrics
+from conversations import approvals, metrics
 from conversations.admin import budget, channels, plots
 from conversations.admin.mentions import in_words
 
@@ -59,6 +59,7 @@ def show(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "plot": plot(hours),
         "channels": channels.summary(),
         "spending": budget.summary(),
+        "approvals": approvals.queue().count(),
         "desks": metrics.desks(),
         "switches": metrics.sending(),
         "may_supervise": request.user.has_perm("conversations.change_case"),

@@ -107,11 +107,17 @@ class AskedToStop(admin.SimpleListFilter):
 class AuthorAdmin(Shown):
     """People on a network, known by the network's number; what they are called may change."""
 
-    list_display = ("handle", "name", "network", "external_id", "receives_dm", "opted_out_at", "first_seen_at")
+    list_display = ("handle", "name", "network", "followers", "receives_dm", "opted_out_at", "first_seen_at")
     list_filter = ("receives_dm", AskedToStop)
     search_fields = ("handle",)
     search_help_text = _("A handle or its beginning, or the whole number of an account")
-    fields = ("handle", "name", "network", "external_id", "receives_dm", "asked_at", "opted_out_at", "first_seen_at")
+    fields = (
+        ("handle", "name"),
+        ("network", "external_id"),
+        ("followers", "receives_dm"),
+        ("asked_at", "opted_out_at"),
+        "first_seen_at",
+    )
 
     def find(self, term: str) -> Q:
         """A whole account number, or the beginning of a handle."""

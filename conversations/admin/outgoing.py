@@ -12,7 +12,7 @@ from unfold.admin import TabularInline
 from citisocial.clock import now
 from conversations import metrics, outbox
 from conversations.admin.listing import Shown, by_author, column
-from conversations.models import Brand, Invitation, Mismatch, Outgoing, SendingStop
+from conversations.models import Brand, Invitation, Mismatch, Outgoing
 
 LINE = 90
 
@@ -135,13 +135,3 @@ class InvitationAdmin(Shown):
     )
     def handoff_label(self, invitation: Invitation) -> tuple[str, Any]:
         return invitation.handoff, invitation.get_handoff_display()
-
-
-@admin.register(SendingStop)
-class SendingStopAdmin(Shown):
-    """Every stop of sending, running or over: who, when, why. Stopping and resuming is on the brand's page."""
-
-    list_display = ("brand", "reason", "started_at", "started_by", "ended_at", "ended_by")
-    list_filter = ("brand", ("ended_at", admin.EmptyFieldListFilter))
-    related = ("brand", "started_by", "ended_by")
-    fields = ("brand", "reason", "started_at", "started_by", "ended_at", "ended_by")

@@ -8,29 +8,30 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import ProvenHandle
 from conversations import surveys
-from links import codes
 
 FIVE = [(str(n), str(n)) for n in range(1, 6)]
 
 
 class CodeForm(forms.Form):
-    """The code of a message, typed instead of following its link. Spaces and hyphens are the reader's own."""
+    """The code of a message, typed instead of following its link. How it is written is the reader's own."""
 
     code = forms.CharField(
         max_length=40,
-        help_text=_("The 13 letters and digits at the end of the link. Capital and small letters count."),
-        error_messages={"required": _("Enter the code from the message.")},
+        help_text=_("The eight letters and digits in the message. Small letters, spaces and hyphens do not matter."),
+        error_messages={
+            "required": _("Enter the code from the message."),
+            "max_length": _("That is too long for a code: it has eight letters and digits."),
+        },
         widget=forms.TextInput(
-            attrs={"class": "input mono", "autocomplete": "off", "autocapitalize": "off", "spellcheck": "false"}
+            attrs={
+                "class": "input mono",
+                "autocomplete": "off",
+                "autocapitalize": "characters",
+                "spellcheck": "false",
+                "placeholder": "XXXX-XXXX",
+            }
         ),
     )
-
-    def clean_code(self) -> str:
-        """A slip of the hand is caught by the two check characters, without a look into the database."""
-        code = "".join(c for c in str(self.cleaned_data["code"]) if not c.isspace() and c != "-")
-        if not codes.is_well_formed(code):
-            raise forms.ValidationError(_("That code does not fit. Compare it again, capital and small letters too."))
-        return code
 
 
 class RevokeForm(forms.Form):

@@ -18,21 +18,20 @@ LONGEST = 10_000
 EMPTY = gettext_lazy("Write something first.")
 
 
-class TextForm(forms.Form):
-    """A message to one audience."""
+class AsTyped(forms.CharField):
+    """A text as it stands in its field, so that places in it are right: a form sends each line break as two signs."""
 
-    text = forms.CharField(max_length=LONGEST, error_messages={"required": EMPTY})
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(strip=False, max_length=LONGEST * 2, **kwargs)
 
-
-class SayForm(TextForm):
-    """A chat message; `client_id` makes pressing twice harmless."""
-
-    client_id = forms.UUIDField()
+    def to_python(self, value: Any) -> str:
+        return str(super().to_python(value)).replace("\r\n", "\n")
 
 
-class InviteForm(TextForm):
-    """A direct message with the link in it, perhaps started from one of the brand's templates."""
+class MessageForm(forms.Form):
+    """A text to one audience, perhaps started from one of the brand's templates."""
 
+    text = AsTyped(error_messages={"required": EMPTY})
     template = forms.ModelChoiceField(queryset=ReplyTemplate.objects.none(), required=False)
 
     def __init__(self, *args: Any, brand: Brand, **kwargs: Any) -> None:
@@ -42,7 +41,13 @@ class InviteForm(TextForm):
         field.queryset = brand.templates.all()
 
 
-class ReplyForm(TextForm):
+class SayForm(MessageForm):
+    """A chat message; `client_id` makes pressing twice harmless."""
+
+    client_id = forms.UUIDField()
+
+
+class ReplyForm(MessageForm):
     """A public reply, with a button under it that opens a message to us."""
 
     message_button = forms.BooleanField(required=False)
@@ -51,7 +56,7 @@ class ReplyForm(TextForm):
 class MeasureForm(forms.Form):
     """A text that is being written, to be counted as its network counts."""
 
-    text = forms.CharField(required=False, strip=False, max_length=LONGEST * 2)
+    text = AsTyped(required=False)
     kind = forms.ChoiceField(choices=[("dm", "dm"), ("reply", "reply")])
 
 

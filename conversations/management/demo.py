@@ -1,5 +1,8 @@
 """Takes nothing, leaves what the demo is made of: invented people, the brand's handles, its rules and its words."""
 
+import base64
+import hmac
+import struct
 from typing import NamedTuple
 
 
@@ -14,6 +17,7 @@ class Person(NamedTuple):
 
 
 DEMO_PASSWORD = "walk-the-talk"  # noqa: S105 -- known to everybody: `./run` prints it, and binds to this machine only
+PERIOD = 30  # seconds for which an authenticator shows a code
 TEAM = "Care"
 BRAND = {
     "slug": "citi",
@@ -79,13 +83,14 @@ BRAND = {
 }
 ACCOUNTS = [("AskCiti", "care"), ("Citi", "news"), ("Citibank", "offers")]
 
-SUPERVISORS = [("grace", "Grace Okafor")]
+SUPERVISORS = [("grace", "Grace Okafor"), ("ruth", "Ruth Alvarez")]  # two: nobody ends a stop alone
 AGENTS = [
     ("maya", "Maya", ["en", "es"]),
     ("omar", "Omar", ["en", "ar"]),
     ("lena", "Lena", ["de", "en", "fr"]),
     ("kenji", "Kenji", ["ja", "en"]),
 ]
+STAFF = [*(username for username, _name in SUPERVISORS), *(username for username, _name, _languages in AGENTS)]
 CUSTOMERS = [("maria", "Maria Moreno"), ("jorge", "Jorge Prado"), ("dee", "Dee Turner")]
 
 PEOPLE = [
@@ -109,7 +114,17 @@ RULES = [
     ),
 ]
 
-# (use, language, name, text). The short link is added after the text of an invitation.
+# (kind, threshold, active). The demo's people have few followers, so nothing of its walk waits. What counts agents',
+# templates' or recipients' first messages is written down for whoever wants it, and off: a replay sends one text to
+# hundreds. 25 recipients in 30 days is what a broker may write to before a principal approves.
+APPROVAL_RULES = [
+    ("new_agent", 10, False),
+    ("new_template", 3, False),
+    ("many_recipients", 25, False),
+    ("many_followers", 100_000, True),
+]
+
+# (use, language, name, text). {link}, {code} and {address} are put in when it leaves, into invitations only.
 TEMPLATES = [
     (
         "invitation",
@@ -117,14 +132,15 @@ TEMPLATES = [
         "Go on in private",
         "Hi {{first_name}}, {{agent}} from Citi. I have read your post of {{time}} and want to look into it with you. "
         "Accounts are only discussed on our own site: sign in there and you have me in a secure chat. I never ask for "
-        "your password, PIN or a one-time code. Here is the way:",
+        "your password, PIN or a one-time code. Here is the way: {link} or type {address} and the code {code}.",
     ),
     (
         "invitation",
         "en",
         "Card not recognised",
         "Hi {{first_name}}, {{agent}} from Citi. If there is a charge you do not know, we can go through it now in a "
-        "secure chat on our own site. Please do not send card or account numbers here. The way in:",
+        "secure chat on our own site. Please do not send card or account numbers here. The way "
+        "in: {link} or type {address} and the code {code}.",
     ),
     (
         "invitation",
@@ -132,7 +148,8 @@ TEMPLATES = [
         "Seguir en privado",
         "Hola {{first_name}}, soy {{agent}} de Citi. He leído su mensaje y quiero verlo con usted. De las cuentas solo "
         "hablamos en nuestro propio sitio: inicie sesión allí y seguimos en un chat seguro. Nunca le pediré su "
-        "contraseña, su PIN ni un código de un solo uso. Este es el camino:",
+        "contraseña, su PIN ni un código de un solo uso. Este es el camino: {link} "
+        "o escriba {address} y el código {code}.",
     ),
     (
         "invitation",
@@ -140,7 +157,8 @@ TEMPLATES = [
         "Vertraulich weiter",
         "Hallo {{first_name}}, {{agent}} von Citi. Ich habe Ihren Beitrag gelesen und möchte das mit Ihnen "
         "klären. Über Konten sprechen wir nur auf unserer eigenen Seite: Melden Sie sich dort an, dann geht es "
-        "im sicheren Chat weiter. Nach Passwort, PIN oder Einmalcode frage ich nie. Hier geht es lang:",
+        "im sicheren Chat weiter. Nach Passwort, PIN oder Einmalcode frage ich nie. Hier geht es lang: {link} "
+        "oder {address} eintippen, mit dem Code {code}.",
     ),
     (
         "reply",
@@ -191,3 +209,19 @@ TEMPLATES = [
         "sprechen. Ihr Beitrag liegt mir vor. Wann ist das passiert?",
     ),
 ]
+
+
+def authenticator(seed: str, username: str) -> str:
+    """The base32 secret of a demo member of staff: HMAC-SHA256 of the name with the house's seed, 20 bytes of it."""
+    return base64.b32encode(_secret(seed, username)).decode()
+
+
+def code(seed: str, username: str, at: float) -> str:
+    """The six digits that their authenticator shows at `at` (seconds since 1970), by RFC 6238."""
+    digest = hmac.digest(_secret(seed, username), struct.pack(">Q", int(at) // PERIOD), "sha1")
+    start = digest[-1] & 15
+    return f"{(int.from_bytes(digest[start : start + 4], 'big') & 0x7FFFFFFF) % 10**6:06}"
+
+
+def _secret(seed: str, username: str) -> bytes:
+    return hmac.digest(seed.encode(), username.encode(), "sha256")[:20]

@@ -1,5 +1,6 @@
 """The bank and its handles: who is listened for, who may be answered as whom, and how far each sweep has come."""
 
+from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
@@ -120,6 +121,17 @@ class ReplyTemplate(models.Model):
     language = models.CharField(max_length=8, default="en")
     name = models.CharField(max_length=80)
     text = models.TextField(max_length=2000)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="Who answers for the wording.",
+    )
+    active = models.BooleanField(default=True, help_text="Agents are offered it.")
+    uses = models.PositiveIntegerField(default=0, editable=False, help_text="How often it was sent.")
+    used_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         ordering = ["use", "language", "name"]

@@ -1,8 +1,7 @@
-"""One person, one matter, from the first post to the survey; and the trail of everything that was done."""
+"""One person, one matter, from the first post to the survey."""
 
 import uuid
 
-from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
@@ -71,20 +70,3 @@ class Case(models.Model):
 
     def __str__(self) -> str:
         return f"Case {self.pk}"
-
-
-class AuditEvent(models.Model):
-    """One line of the one trail, written by `conversations.audit.record` in the transaction of what it tells."""
-
-    at = models.DateTimeField()
-    verb = models.CharField(max_length=40)
-    case = models.ForeignKey(Case, on_delete=models.PROTECT, null=True, related_name="trail")
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
-    actor = models.CharField(max_length=40, help_text="agent, supervisor, customer, stranger, or the stage that acted")
-    data = models.JSONField(default=dict)
-
-    class Meta:
-        indexes = [models.Index(fields=["case", "id"], name="trail_of_case")]
-
-    def __str__(self) -> str:
-        return f"{self.verb} by {self.actor}"

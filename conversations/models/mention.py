@@ -14,6 +14,7 @@ class Author(models.Model):
     handle = models.CharField(max_length=50)
     name = models.CharField(max_length=100, blank=True)
     receives_dm = models.BooleanField(null=True, help_text="What the network says; empty: not known.")
+    followers = models.PositiveIntegerField(null=True, help_text="As the network said last; empty: not known.")
     asked_at = models.DateTimeField(null=True, help_text="When the network was asked whether we may write to them.")
     opted_out_at = models.DateTimeField(
         null=True, help_text="They asked us to stop; nothing goes out until they START."

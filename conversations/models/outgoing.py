@@ -4,7 +4,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
-from conversations.models.brand import Brand, BrandAccount, ReplyTemplate
+from conversations.models.brand import BrandAccount, ReplyTemplate
 from conversations.models.case import Case
 from conversations.models.mention import Author, Mention
 
@@ -104,6 +104,7 @@ class Invitation(models.Model):
     handoff = models.CharField(max_length=9, choices=Handoff, default=Handoff.UNOPENED)
     customer = models.ForeignKey("accounts.Customer", on_delete=models.PROTECT, null=True, related_name="+")
     opened_at = models.DateTimeField(null=True)
+    consented_at = models.DateTimeField(null=True, help_text="When the customer agreed to link their handle.")
     signed_in_at = models.DateTimeField(null=True)
     proven_at = models.DateTimeField(null=True)
     joined_at = models.DateTimeField(null=True)
@@ -146,20 +147,26 @@ class Mismatch(models.Model):
         return f"Mismatch at {self.invitation}"
 
 
-class SendingStop(models.Model):
-    """While a row without `ended_at` exists, nothing of that brand leaves. Read inside the sending transaction."""
+class Binding(models.Model):
+    """The record of both proofs: this person of the network is this customer of the bank, for this case."""
 
-    brand = models.ForeignKey(Brand, on_delete=models.PROTECT, related_name="stops")
-    reason = models.CharField(max_length=200)
-    started_at = models.DateTimeField()
-    started_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
-    ended_at = models.DateTimeField(null=True)
-    ended_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+    class Assurance(models.TextChoices):
+        PROVEN = "proven", "The network said so just then"
+        REMEMBERED = "remembered", "Proven before, and not taken back"
+
+    invitation = models.OneToOneField(Invitation, on_delete=models.PROTECT, related_name="binding")
+    case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="bindings")
+    network = models.CharField(max_length=20)
+    recipient_id = models.CharField(max_length=32, help_text="The account written to.")
+    proven_id = models.CharField(max_length=32, help_text="The account that was proven.")
+    customer = models.ForeignKey("accounts.Customer", on_delete=models.PROTECT, related_name="+")
+    assurance = models.CharField(max_length=10, choices=Assurance)
+    bound_at = models.DateTimeField()
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["brand"], condition=Q(ended_at__isnull=True), name="one_stop_per_brand")
+            models.CheckConstraint(condition=Q(recipient_id=models.F("proven_id")), name="binding_is_of_the_recipient")
         ]
 
     def __str__(self) -> str:
-        return f"Stop of {self.brand}"
+        return f"Binding of {self.case}"

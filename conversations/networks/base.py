@@ -8,8 +8,10 @@ from typing import Literal, Protocol
 from conversations.networks.errors import NetworkError
 
 PostKind = Literal["post", "dm", "opaque"]  # opaque: an encrypted message, of which only that it came is known
-EventKind = Literal["post", "message", "opaque", "deleted", "revoked", "other"]
+EventKind = Literal["post", "message", "sent", "opaque", "deleted", "revoked", "other"]
 TextKind = Literal["dm", "reply"]
+
+LINK = "{link}"  # stands in a text where our short link goes
 
 # Texts and tokens stay out of repr(): a log line or a traceback that shows an object must not show a
 # customer's words (they are masked only when stored) or a secret.
@@ -22,6 +24,7 @@ class Author:
     handle: str  # as the network spells it, without "@"; empty when it left the person out of its answer
     name: str
     receives_dm: bool | None  # None: the network did not say
+    followers: int | None = None  # the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,7 @@ class Event:
     account_id: str
     kind: EventKind
     post: Post | None = None  # of kind post, message and opaque
+    sent: "SentMessage | None" = None  # of kind sent: what left as the account, whoever sent it
     external_id: str = ""  # of the post that was deleted
     charges: tuple[Charge, ...] = ()
 
@@ -100,6 +104,7 @@ class Page:
     posts: tuple[Post, ...]
     newest_id: str | None
     next_token: str | None
+    sent: "tuple[SentMessage, ...]" = ()  # of direct messages: what the account itself sent, by whatever way
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +133,7 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class SentMessage:
-    """What a read-back finds: it did leave. `urls` are the links as they were written, not as wrapped."""
+    """What the network shows of what left as an account. `urls` are the links as they were written, not as wrapped."""
 
     external_id: str
     text: str = field(repr=False)
@@ -193,7 +198,7 @@ class Network(Protocol):
         """Recent posts that match a query in the network's own language, newest first."""
 
     def direct_messages(self, account: Account, *, page_token: str | None = None) -> Page:
-        """Messages that others sent to the account, newest first."""
+        """Messages that others sent to the account, newest first, and beside them those that left as the account."""
 
     def send_direct_message(self, account: Account, *, recipient_id: str, text: str) -> Sent:
         """Send once. On Undetermined, look in sent_direct_messages before sending again."""

@@ -8,13 +8,13 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
 from accounts import agents as roster
-from conversations import assignment, cases, credentials, outreach, permissions, tasks
+from accounts.factors import stepped_up
+from conversations import assignment, cases, gate, outreach, permissions, tasks
 from conversations.forms.workspace import (
     AvailabilityForm,
-    InviteForm,
     MeasureForm,
+    MessageForm,
     ReplyForm,
-    TextForm,
     checked,
 )
 from conversations.models import Case, Outgoing
@@ -32,26 +32,29 @@ def take(request: HttpRequest, case_id: UUID) -> HttpResponse:
 
 @require_POST
 @answering(again=again)
+@stepped_up
 def invite(request: HttpRequest, case_id: UUID) -> HttpResponse:
     case, agent = permissions.case_of_agent(request.user, case_id)
-    form = checked(InviteForm(request.POST, brand=case.brand))
+    form = checked(MessageForm(request.POST, brand=case.brand))
     return _queued(request, case, outreach.invite(case, agent, text=form["text"], template=form["template"]))
 
 
 @require_POST
 @answering(again=again)
+@stepped_up
 def message(request: HttpRequest, case_id: UUID) -> HttpResponse:
     case, agent = permissions.case_of_agent(request.user, case_id)
-    return _queued(request, case, outreach.message(case, agent, text=checked(TextForm(request.POST))["text"]))
+    form = checked(MessageForm(request.POST, brand=case.brand))
+    return _queued(request, case, outreach.message(case, agent, text=form["text"], template=form["template"]))
 
 
 @require_POST
 @answering(again=again)
+@stepped_up
 def reply(request: HttpRequest, case_id: UUID) -> HttpResponse:
     case, agent = permissions.case_of_agent(request.user, case_id)
-    form = checked(ReplyForm(request.POST))
-    button = form["message_button"]
-    return _queued(request, case, outreach.reply(case, agent, text=form["text"], message_button=button))
+    form = checked(ReplyForm(request.POST, brand=case.brand))
+    return _queued(request, case, outreach.reply(case, agent, **form))
 
 
 @require_POST
@@ -102,11 +105,10 @@ def availability(request: HttpRequest) -> HttpResponse:
 @require_POST
 @answering()
 def measure(request: HttpRequest) -> HttpResponse:
-    """How long the network would find the text; `{link}` in it counts as the network counts links."""
+    """How long the network would find the text, with what is filled in when it leaves."""
     permissions.agent_of(request.user)
     form = checked(MeasureForm(request.POST))
-    text = form["text"]
-    found = credentials.network("x").measure(text, kind=form["kind"], link="{link}" in text)
+    found = gate.measured(form["text"], kind=form["kind"])
     return JsonResponse({"used": found.used, "limit": found.limit, "valid": found.valid})
 
 

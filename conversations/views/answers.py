@@ -9,7 +9,9 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonRes
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
-from conversations.errors import ConversationError
+from accounts import factors
+from accounts.errors import AccountError
+from conversations.errors import BadText, ConversationError
 
 View = Callable[..., HttpResponse]
 
@@ -20,10 +22,10 @@ def wants_json(request: HttpRequest) -> bool:
 
 
 def answering(*, again: View | None = None) -> Callable[[View], View]:
-    """For signed-in people only; every ConversationError becomes an answer here and nowhere else.
+    """For signed-in people only, staff with their second factor; every refusal becomes an answer here, nowhere else.
 
-    JSON: {"error": {"code", "message"}}. A page: `again(request, refusal, **kwargs)`, which shows the same page
-    with the sentence and what was typed, or without `again` a page that says the sentence and nothing more.
+    JSON: {"error": {"code", "message"}}, of a BadText with its `at`. A page: `again(request, refusal, **kwargs)`, the
+    same page with the sentence and what was typed, or without `again` a page that says the sentence and nothing more.
     """
 
     def decorate(view: View) -> View:
@@ -31,9 +33,11 @@ def answering(*, again: View | None = None) -> Callable[[View], View]:
         def answer(request: HttpRequest, **kwargs: Any) -> HttpResponse:
             if not request.user.is_authenticated:
                 return _signed_out(request)
+            if factors.lacking(request.user, request):
+                return factors.refusal(request)
             try:
                 return view(request, **kwargs)
-            except ConversationError as refusal:
+            except (ConversationError, AccountError) as refusal:
                 return _refused(request, refusal, again, kwargs)
 
         return answer
@@ -49,11 +53,13 @@ def done(request: HttpRequest, to: str, **data: Any) -> HttpResponse:
 
 
 def _refused(
-    request: HttpRequest, refusal: ConversationError, again: View | None, kwargs: dict[str, Any]
+    request: HttpRequest, refusal: ConversationError | AccountError, again: View | None, kwargs: dict[str, Any]
 ) -> HttpResponse:
     if wants_json(request):
-        body = {"error": {"code": refusal.code, "message": str(refusal)}}
-        return JsonResponse(body, status=refusal.http_status)
+        error: dict[str, Any] = {"code": refusal.code, "message": str(refusal)}
+        if isinstance(refusal, BadText):
+            error["at"] = refusal.at
+        return JsonResponse({"error": error}, status=refusal.http_status)
     # Who may not see the page gets no page again, only the sentence.
     if again is not None and refusal.code not in {"not_found", "not_allowed"}:
         return again(request, refusal, **kwargs)

@@ -11,10 +11,9 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-from accounts import customers
-from accounts.models import Customer
+from accounts.models import Customer, User
 from conversations import chat as stage
-from conversations import surveys
+from conversations import handoff, refusals, surveys
 from conversations.errors import NotFound
 from conversations.forms.customer import RevokeForm, SurveyForm
 from conversations.models import Case, Mention, Message, Survey
@@ -36,7 +35,7 @@ def my(request: HttpRequest) -> HttpResponse:
         form = RevokeForm(request.POST, handles=held)
         if not form.is_valid():
             raise NotFound(_("This account is not confirmed any more."))
-        customers.revoke_handle(form.cleaned_data["handle"])
+        handoff.take_back(customer, form.cleaned_data["handle"])
         messages.success(request, _("Taken back. We ask you at X again before the next chat."))
         return redirect("my")
     return render(request, "customer/my.html", {"cases": _conversations(customer), "handles": held})
@@ -46,8 +45,16 @@ def my(request: HttpRequest) -> HttpResponse:
 @page
 @login_required
 def chat(request: HttpRequest, case_id: UUID) -> HttpResponse:
-    """The secure chat. The page itself only reads: joining and writing happen over the socket."""
-    case, customer = case_of_customer(request.user, case_id)
+    """The secure chat. The page itself only reads: joining and writing happen over the socket.
+
+    A customer at an address that is not theirs got it from somewhere: the trail keeps that.
+    """
+    try:
+        case, customer = case_of_customer(request.user, case_id)
+    except NotFound:
+        user = request.user if isinstance(request.user, User) else None
+        refusals.note("changed_id", refusals.visitor(request), user=user)
+        raise
     since = 0 if "all" in request.GET else max(0, case.last_seq - RECENT)
     context = {
         "case": case,

@@ -1,6 +1,6 @@
 """Takes an agent's request, leaves the three panes: the list, one conversation, and what is known about the person."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,12 +19,12 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from accounts.models import Agent
 from citisocial.clock import now
-from conversations import chat, eligibility, outbox, outreach, permissions
+from conversations import caps, chat, eligibility, outbox, permissions, stops, wording
 from conversations.errors import ConversationError
 from conversations.events import CaseLine
 from conversations.forms.workspace import SayForm, audiences, checked
 from conversations.inbox import lines
-from conversations.models import BrandAccount, Case, ReplyTemplate, Survey
+from conversations.models import Case, ReplyTemplate, Survey
 from conversations.timeline import hand_off, link_sent, of
 from conversations.views.answers import answering, done, wants_json
 
@@ -106,8 +106,9 @@ def again(request: HttpRequest, refusal: ConversationError, case_id: UUID) -> Ht
 @answering(again=again)
 def _say(request: HttpRequest, case_id: UUID) -> HttpResponse:
     found, agent = permissions.case_of_agent(request.user, case_id)
-    form = checked(SayForm(request.POST))
-    message = chat.post(found, author=agent, client_id=form["client_id"], text=form["text"])
+    form = checked(SayForm(request.POST, brand=found.brand))
+    template = form["template"] and form["template"].pk
+    message = chat.post(found, author=agent, client_id=form["client_id"], text=form["text"], template=template)
     return done(request, resolve_url("case", case_id=case_id), seq=message.seq)
 
 
@@ -129,7 +130,7 @@ def _from_template(request: HttpRequest, case: Case, agent: Agent) -> Draft:
         return Draft()
     template = get_object_or_404(ReplyTemplate, pk=request.GET["template"], brand=case.brand_id)
     audience = AUDIENCE_OF_USE[ReplyTemplate.Use(template.use)]
-    return Draft(outreach.fill(template, case, agent), audience, str(template.pk))
+    return Draft(wording.fill(template, case, agent), audience, str(template.pk))
 
 
 def _list(request: HttpRequest, agent: Agent) -> dict[str, Any]:
@@ -154,6 +155,7 @@ def _list(request: HttpRequest, agent: Agent) -> dict[str, Any]:
         # Opening the workspace ends "offline"; what is left to choose is whether work comes.
         "availabilities": [(a.value, a.label) for a in (Agent.Availability.ONLINE, Agent.Availability.AWAY)],
         "supervisor": request.user.is_staff,
+        "banner": stops.banner(stops.of_brands(list(permissions.brands_of(agent)))),
     }
 
 
@@ -186,11 +188,14 @@ def waited(since: datetime, at: datetime) -> str:
 
 def _conversation(case: Case, agent: Agent, draft: Draft) -> dict[str, Any]:
     """The conversation and the context pane."""
-    may, stopped = eligibility.of(case), outreach.stopped(case.brand)
-    runs = of(case, reasons=outbox.REASONS)
+    may = eligibility.of(case)
+    stopped = stops.of_account(may.account) if may.account else None
+    outlook = outbox.outlook(may.account) if may.account else None
+    runs = of(case, reasons=outbox.REASONS, places=outlook.places if outlook else {})
     walked = hand_off(runs)
     open_to = audiences(case, may, stopped=stopped is not None, wish=draft.audience)
     at = now()
+    templates = wording.offered(case.brand, language=case.language)
     return {
         "case": case,
         "agent": agent,
@@ -198,15 +203,18 @@ def _conversation(case: Case, agent: Agent, draft: Draft) -> dict[str, Any]:
         "waited": waited(case.waiting_since, at),
         "may": may,
         "stopped": stopped,
-        **_allowance(may.account),
+        "cap": caps.tightest(case, agent.user),
+        **_allowance(outlook),
         "runs": runs,
         "link_sent": link_sent(runs),
         "steps": walked.steps if walked else (),
+        "assurance": walked.assurance if walked else "",
+        "send_again": _invitation(templates) if walked and walked.over else None,
         "both_proven": case.customer_id is not None,
         "composer": _composer_state(case, agent, any(a.open for a in open_to)),
         "audiences": open_to,
         "chosen": next((a for a in open_to if a.chosen), None),
-        "templates": case.brand.templates.filter(language__in={case.language, "en"}).defer("text"),
+        "templates": templates,
         "draft": draft,
         "client_id": uuid4(),
         "past": _past(case, agent),
@@ -216,14 +224,19 @@ def _conversation(case: Case, agent: Agent, draft: Draft) -> dict[str, Any]:
     }
 
 
-def _allowance(account: BrandAccount | None) -> dict[str, Any]:
+def _invitation(templates: Iterable[ReplyTemplate]) -> int | None:
+    """The template that a link is sent again with."""
+    return next((t.pk for t in templates if t.use == ReplyTemplate.Use.INVITATION), None)
+
+
+def _allowance(outlook: outbox.Outlook | None) -> dict[str, Any]:
     """How many direct messages the account has left, as numbers and as the small bars; none without an account."""
     limit = settings.OUTREACH_DM_LIMIT
-    left, free_at = outbox.allowance(account) if account else (0, None)
+    left = outlook.left if outlook else 0
     return {
         "dm_left": left,
         "dm_limit": limit,
-        "dm_free_at": free_at,
+        "dm_next": outlook.next if outlook and (outlook.free_at or outlook.next.before >= left) else None,
         "ticks": [(8 * n, n < left) for n in range(limit)],
         "ticks_width": 8 * limit,
         "few_left": left <= FEW_LEFT,

@@ -162,7 +162,7 @@ def _about(person: Person, wanted: Wanted) -> Json:
         "verified_type": "blue" if person.verified else "none",
         "url": "",
         "public_metrics": {
-            "followers_count": 0,
+            "followers_count": person.followers,
             "following_count": 0,
             ("post_count" if wanted.newer else "tweet_count"): 0,
             "listed_count": 0,

@@ -3,6 +3,7 @@
 Only a real Chromium runs the page's modules under the page's own CSP. The customer plays through plain doors.
 """
 
+import re
 import uuid
 from collections.abc import Iterator
 from unittest import mock
@@ -12,7 +13,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 from citisocial.servers import House
 from rehearsal import joining, reaching
-from rehearsal.scene import PARTS, PASSWORD, Part, Scene, open_chat
+from rehearsal.scene import PARTS, PASSWORD, Part, Scene, codes, open_chat
 from tests.factories.plugged import Line
 
 PATIENCE = 20_000  # ms: two cores may be busy with something else
@@ -63,6 +64,8 @@ def test_a_case_from_the_list_to_resolved_without_a_reload(scene: Scene, page: P
     page.get_by_label("Login").fill(scene.agent_name)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in", exact=True).click()
+    page.get_by_label("Code").fill(next(codes(scene.house, scene.agent_name)))
+    page.get_by_role("button", name="Sign in", exact=True).click()
     page.wait_for_url("**/workspace/")
     page.get_by_role("navigation", name="Cases").get_by_role("link", name=f"@{scene.part.handle}").click()
     page.wait_for_url(f"{scene.case_url}**")
@@ -87,8 +90,11 @@ def before_the_proofs(page: Page) -> None:
     expect(page.get_by_role("button", name="Send direct message")).to_be_visible()
     page.get_by_label("Your message").fill("Look at www.evil.example")
     page.get_by_role("button", name="Send direct message").click()
-    expect(page.locator("#problem")).to_have_text("Only our own links can be sent. Ours is added for you.")
+    sentence = "Only our own links can be sent, and they are added for you. Take “www.evil.example” out."
+    expect(page.locator("#problem")).to_have_text(sentence, timeout=PATIENCE)
     expect(page.get_by_label("Your message")).to_have_value("Look at www.evil.example")
+    assert selected(page) == "www.evil.example"
+    the_templates(page)
     choose(page, "Public reply")
     page.get_by_label("Your message").fill("漢" * 10)
     expect(page.locator("#chars")).to_have_text("20 of 280")
@@ -99,6 +105,37 @@ def before_the_proofs(page: Page) -> None:
     page.get_by_label("Your message").press("Control+Enter")
     expect(page.locator("#problem")).to_have_text("300 of 280, 20 too many")
     choose(page, "Direct message")
+
+
+def selected(page: Page) -> str:
+    return str(
+        page.evaluate(
+            "(() => { const t = document.getElementById('text');"
+            " return t.value.slice(t.selectionStart, t.selectionEnd); })()"
+        )
+    )
+
+
+def the_templates(page: Page) -> None:
+    """A slash offers what fits the audience; the words typed after it choose, and the text takes its place."""
+    box, offered = page.get_by_label("Your message"), page.get_by_role("listbox", name="Templates")
+    box.fill("")
+    box.press_sequentially("Hello\n/")
+    field = page.get_by_role("combobox", name="Your message")
+    expect(offered.get_by_role("option")).to_have_count(2)
+    field.press("Escape")
+    expect(offered).to_be_hidden()
+    box.fill("")
+    box.press_sequentially("/card")
+    expect(offered.get_by_role("option")).to_have_count(1)
+    expect(offered.get_by_role("option")).to_have_attribute("aria-selected", "true")
+    field.press("Enter")
+    expect(box).to_have_value(re.compile("^Hi Dee, .* from Citi"), timeout=PATIENCE)
+    expect(offered).to_be_hidden()
+    page.get_by_role("button", name="Templates").click()
+    expect(offered.get_by_role("option")).to_have_count(2)
+    box.fill("")
+    expect(offered).to_be_hidden()
 
 
 def the_direct_message(scene: Scene, page: Page) -> None:

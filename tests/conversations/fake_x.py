@@ -1,9 +1,11 @@
 """Takes direct messages and replies as X's API does, leaves them on record; fails in ways an outbox must survive.
 
 A threaded HTTP server on a free port. `mode` says what the next POSTs meet: ok, lost (accepted, then the connection
-dies), error (500 after accepting), swallowed (the connection dies and nothing was accepted), forbidden, busy (429).
+dies), error (500 after accepting), swallowed (the connection dies and nothing was accepted), forbidden, busy (429);
+deaf: reads are answered with 503.
 """
 
+import html
 import json
 import threading
 import time
@@ -15,12 +17,13 @@ from typing import Any
 
 
 class FakeX:
-    """What was accepted, in order: {"id", "to" or "answers", "text", "created_at"}."""
+    """What was accepted, in order: {"id", "path", "answers", "text", "created_at"}."""
 
     def __init__(self) -> None:
         self.mode = "ok"
         self.sent: list[dict[str, str]] = []
         self.posts = 0  # requests, accepted or not
+        self.reads = 0
         self.url = ""
 
 
@@ -43,6 +46,7 @@ def running() -> Iterator[FakeX]:
                     {
                         "id": str(9_000_000 + len(fake.sent)),
                         "path": self.path,
+                        "answers": body.get("reply", {}).get("in_reply_to_tweet_id", ""),
                         "text": body["text"],
                         "created_at": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
                     }
@@ -57,21 +61,28 @@ def running() -> Iterator[FakeX]:
             return self.answer(201, {"data": {"dm_event_id": newest, "dm_conversation_id": "1-2"}})
 
         def do_GET(self) -> None:
-            """Read-back: everything that was accepted, newest first, links expanded as X does."""
-            events = [
-                {
-                    "id": sent["id"],
-                    "event_type": "MessageCreate",
-                    "sender_id": "1001",
-                    "text": sent["text"],
-                    "created_at": sent["created_at"],
-                    "entities": {
-                        "urls": [{"url": w, "expanded_url": w} for w in sent["text"].split() if w.startswith("http")]
-                    },
-                }
-                for sent in reversed(fake.sent)
-            ]
-            self.answer(200, {"data": events, "meta": {"result_count": len(events)}})
+            """Read-back, newest first: a conversation's messages, links expanded as X does, or a search's replies."""
+            fake.reads += 1
+            if fake.mode == "deaf":
+                return self.answer(503, {"title": "Service Unavailable", "status": 503})
+            path = self.path.split("?")[0]
+            conversation = path.replace("/dm_events", "/messages")
+            posts = path == "/2/tweets/search/recent"
+            found = [self.post(one) if posts else self.event(one) for one in reversed(fake.sent)
+                     if one["path"] == ("/2/tweets" if posts else conversation)]  # fmt: skip
+            return self.answer(200, {"data": found, "meta": {"result_count": len(found)}})
+
+        def event(self, sent: dict[str, str]) -> dict[str, Any]:
+            links = [{"url": w, "expanded_url": w} for w in sent["text"].split() if w.startswith("http")]
+            known = {name: sent[name] for name in ("id", "text", "created_at")}
+            return known | {"event_type": "MessageCreate", "sender_id": "1001", "entities": {"urls": links}}
+
+        def post(self, sent: dict[str, str]) -> dict[str, Any]:
+            known = {name: sent[name] for name in ("id", "created_at")}
+            # As X does: the name of who is answered before the text, and three signs escaped.
+            text = "@maria_m " + html.escape(sent["text"], quote=False)
+            answers = [{"type": "replied_to", "id": sent["answers"]}]
+            return known | {"text": text, "author_id": "1001", "referenced_tweets": answers}
 
         def answer(self, status: int, content: dict[str, Any]) -> None:
             data = json.dumps(content).encode()

@@ -5,8 +5,9 @@ from django.contrib import admin
 from django.test import Client
 from django.urls import reverse
 
-from conversations import outreach
+from conversations import alarms, stops
 from conversations.models import (
+    Alarm,
     AuditEvent,
     Author,
     Brand,
@@ -28,7 +29,7 @@ from tests.factories.heard import bank, person
 from tests.factories.walked import customer, opened, supervisor, walked
 
 pytestmark = pytest.mark.django_db
-SHOWN = (Mention, Author, Case, Outgoing, Invitation, Survey, SendingStop, AuditEvent)
+SHOWN = (Mention, Author, Case, Outgoing, Invitation, Survey, SendingStop, Alarm, AuditEvent)
 ATTACK = "<script>alert(1)</script><img src=x onerror=alert(2)>"
 
 
@@ -46,7 +47,8 @@ def grace(client: Client):
 def every_page():
     """One of every page, with a row behind each."""
     pages = [reverse("admin:index"), reverse("admin:conversations_budget_changelist")]
-    pages += [page(BrandAccount, what) for what in ("channels", "alarm", "add")]
+    pages.append(page(AuditEvent, "export"))
+    pages += [page(BrandAccount, what) for what in ("channels", "alarm", "add")] + [page(SendingStop, "sending")]
     for model in (*SHOWN, Brand, BrandAccount, ListeningRule, ReplyTemplate):
         row = model.objects.first()
         assert row is not None, model
@@ -59,8 +61,8 @@ def rows():
     """Something in every table."""
     b = bank()
     case = walked(b, b.agent("Maya"))
-    outreach.resume(b.brand, by=case.agent.user)
-    outreach.stop(b.brand, by=case.agent.user, reason="odd links")
+    stops.start(brand=b.brand, by=case.agent.user, reason="odd links")
+    alarms.raise_once("rogue", "rogue:x:1", account=b.care, data={"message": "1"})
     ListeningRule.objects.create(brand=b.brand, tag="handles", value="@AskCiti")
     ReplyTemplate.objects.create(brand=b.brand, use="chat", name="Greeting", text="Hello")
     return b
@@ -83,7 +85,11 @@ def test_agents_and_customers_get_no_page_of_the_admin(client, rows):
         client.force_login(user)
         assert {client.get(url, follow=True).status_code for url in every_page()} == {403}
         assert client.post(page(Case, "act", Case.objects.get().pk), {"what": "reopen"}, follow=True).status_code == 403
-        assert client.post(page(Brand, "resume", rows.brand.pk), follow=True).status_code == 403
+        stop = SendingStop.objects.get()
+        for what in ("ask", "release"):
+            assert client.post(page(SendingStop, what, stop.pk), follow=True).status_code == 403
+        assert client.post(page(SendingStop, "stop"), {"scope": "everything"}, follow=True).status_code == 403
+        assert client.post(page(Alarm, "close", Alarm.objects.get().pk), {"note": "x"}, follow=True).status_code == 403
     assert Case.objects.get().status == "RESOLVED"
     assert SendingStop.objects.filter(ended_at=None).exists()
 
@@ -99,6 +105,7 @@ FORGED = {
     Outgoing: {"delivery": "QUEUED", "text": "something else"},
     Invitation: {"handoff": "UNOPENED", "customer": ""},
     Survey: {"state": "OFFERED", "csat": "1"},
+    Alarm: {"closed_at_0": "2026-01-01", "closed_at_1": "00:00", "note": "all is well"},
     SendingStop: {"ended_at_0": "2026-01-01", "ended_at_1": "00:00", "reason": "none"},
     AuditEvent: {"verb": "closed", "actor": "nobody"},
     Author: {"handle": "somebody_else"},
@@ -112,6 +119,7 @@ def test_a_posted_state_alters_nothing(grace, rows, almighty):
         user.is_superuser = True
         user.save()
         grace.force_login(user)
+    grace.get(page(AuditEvent))  # who reads the trail is written into it, once
     for model, changed in FORGED.items():
         before = list(model.objects.order_by("pk").values())
         row = model.objects.first()

@@ -1,10 +1,10 @@
-"""What a supervisor does with cases and with sending goes through the agents' functions, and leaves its line."""
+"""What a supervisor does with cases goes through the agents' functions, and leaves its line."""
 
 import pytest
 from django.contrib.messages import get_messages
 from django.urls import reverse
 
-from conversations.models import AuditEvent, Case, SendingStop, Survey
+from conversations.models import AuditEvent, Case, Survey
 from tests.factories.heard import bank
 from tests.factories.walked import customer, joined, opened, supervisor, walked, written_to
 
@@ -167,27 +167,3 @@ def test_the_page_of_a_case_tells_its_whole_story_in_order(grace):
     assert -1 not in places
     assert places == sorted(places)
     assert "Joined the secure chat" in shown  # the trail below it
-
-
-def test_stopping_needs_a_reason_and_resuming_ends_it(grace, user):
-    b = bank()
-    stop, resume = (reverse(f"admin:conversations_brand_{what}", args=[b.brand.pk]) for what in ("stop", "resume"))
-    assert said(grace.post(stop, {"reason": "  "})) == ["Say why sending is stopped: agents will read it."]
-    assert not SendingStop.objects.exists()
-    grace.post(stop, {"reason": "odd links"})
-    held = SendingStop.objects.get()
-    assert (held.reason, held.started_by, held.ended_at) == ("odd links", user, None)
-    assert AuditEvent.objects.get(verb="stopped").user == user
-    assert "odd links" in grace.get(reverse("admin:index")).content.decode()
-    grace.post(resume)
-    held.refresh_from_db()
-    assert held.ended_by == user
-    assert AuditEvent.objects.get(verb="resumed").user == user
-    assert grace.get(stop).status_code == 405
-
-
-def test_the_way_back_leads_nowhere_else(grace):
-    b = bank()
-    stop = reverse("admin:conversations_brand_stop", args=[b.brand.pk])
-    assert grace.post(stop, {"reason": "x", "next": "https://evil.example/"}).url == reverse("admin:index")
-    assert grace.post(stop, {"reason": "x", "next": "/admin/conversations/brand/"}).url == "/admin/conversations/brand/"

@@ -22,7 +22,7 @@ def world():
 def signed_in(world, customer):
     handoff.open(world.slug)
     invitation = handoff.find(world.slug)
-    assert handoff.begin_proof(invitation, customer) is False
+    assert handoff.begin_proof(invitation, customer, consents=True) is False
     return invitation
 
 
@@ -35,7 +35,7 @@ def test_the_way_from_unopened_to_proven(world):
     handoff.open(world.slug)
     assert state(world) == "OPENED"
     invitation = handoff.find(world.slug)
-    handoff.begin_proof(invitation, world.maria)
+    handoff.begin_proof(invitation, world.maria, consents=True)
     assert (state(world), Case.objects.get(pk=world.case.pk).customer) == ("SIGNED_IN", None)
     case = handoff.prove(invitation.pk, world.maria, external_id=world.recipient_id, handle="maria_m")
     assert (state(world), case.customer) == ("PROVEN", world.maria)
@@ -65,8 +65,8 @@ def test_thief_who_signs_in_first_does_not_lock_the_customer_out(world):
 def test_second_customer_with_the_same_link_finds_it_dead(world):
     proven(world)
     with pytest.raises(DeadInvitation):
-        handoff.begin_proof(handoff.find(world.slug), world.jorge)
-    assert handoff.begin_proof(handoff.find(world.slug), world.maria) is True
+        handoff.begin_proof(handoff.find(world.slug), world.jorge, consents=True)
+    assert handoff.begin_proof(handoff.find(world.slug), world.maria, consents=True) is True
 
 
 def test_three_strangers_revoke_the_link(world):
@@ -101,8 +101,8 @@ def test_remembered_handle_needs_no_network_and_belongs_to_its_customer_only(wor
         customer=world.maria, network="x", external_id=world.recipient_id, handle="maria_m", proven_at=now()
     )
     handoff.open(world.slug)
-    assert handoff.begin_proof(handoff.find(world.slug), world.jorge) is False
-    assert handoff.begin_proof(handoff.find(world.slug), world.maria) is True
+    assert handoff.begin_proof(handoff.find(world.slug), world.jorge, consents=True) is False
+    assert handoff.begin_proof(handoff.find(world.slug), world.maria, consents=True) is True
     assert (state(world), Case.objects.get(pk=world.case.pk).customer) == ("PROVEN", world.maria)
 
 
@@ -120,7 +120,7 @@ def test_nobody_proves_without_having_opened_and_signed_in(world):
     with pytest.raises(DeadInvitation):
         handoff.prove(world.invitation.pk, world.maria, external_id=world.recipient_id, handle="maria_m")
     with pytest.raises(DeadInvitation):
-        handoff.begin_proof(handoff.find(world.slug), world.maria)
+        handoff.begin_proof(handoff.find(world.slug), world.maria, consents=True)
 
 
 @pytest.mark.parametrize("death", ["expired", "revoked", "unknown", "closed"])

@@ -12,15 +12,16 @@ from django.core.signing import TimestampSigner
 from django.test import Client
 from pytest_django.fixtures import Settings
 
-from accounts.models import ProvenHandle, User
+from accounts.models import ProvenHandle
 from citisocial.clock import now
 from conversations import handoff
 from conversations.errors import DeadInvitation
-from conversations.models import AuditEvent, Case, Invitation
+from conversations.models import AuditEvent, Binding, Case, Invitation
 from links import shortener
 from links.models import ShortLink
 from tests.accounts.fake_x import FakeX, fake_x
-from tests.factories.invited import PASSWORD, POST_TEXT, World, every_table, invited, proven, signed_in
+from tests.factories.crossing import begun, through_x
+from tests.factories.invited import PASSWORD, POST_TEXT, World, agree, every_table, invited, proven, signed_in
 
 pytestmark = pytest.mark.django_db
 
@@ -39,23 +40,6 @@ def x(settings: Settings) -> Iterator[FakeX]:
         settings.X_API_URL = server.url
         settings.X_AUTHORIZE_URL = server.url + "/i/oauth2/authorize"
         yield server
-
-
-def begun(world: World, user: User) -> Client:
-    """A browser that has opened the link and signed in."""
-    browser = signed_in(user)
-    assert browser.post(world.welcome).status_code == 302
-    return browser
-
-
-def through_x(browser: Client, x: FakeX) -> Any:
-    """Press "Confirm at X", say yes there, and come back."""
-    away = browser.post("/handoff/")
-    assert away.status_code == 302, away.content.decode()
-    asked = {name: values[0] for name, values in parse_qs(urlsplit(away["Location"]).query).items()}
-    assert away["Location"].startswith(settings.X_AUTHORIZE_URL)
-    code = x.code_for(asked["code_challenge"])
-    return browser.get("/x/callback", {"code": code, "state": asked["state"]})
 
 
 def page_of(answer: Any) -> str:
@@ -91,7 +75,8 @@ def test_welcome_says_what_is_never_asked_and_the_way_without_the_link(client: C
     page = client.get(world.welcome).content.decode()
     assert "Your password, PIN or a one-time code in a message" in page
     assert f"http://<b>localhost:8000</b>{world.welcome}" in page
-    assert world.slug in page
+    assert shortener.code(world.invitation.link) in page
+    assert world.slug not in page.replace(world.welcome, "")
     assert "Type this address" in page
     assert "My conversations" in page
 
@@ -100,7 +85,7 @@ def test_looking_changes_nothing(client: Client, world: World) -> None:
     begun_by_maria = begun(world, world.maria.user)
     before = every_table()
     for browser in [client, begun_by_maria]:
-        for path in [world.welcome, "/welcome/0000000000000/", "/handoff/", world.chat, "/my/"]:
+        for path in [world.welcome, "/welcome/0000000000000/", "/handoff/", "/my/"]:
             for method in (browser.get, browser.head, browser.options):
                 method(path)
     assert every_table() == before
@@ -145,15 +130,17 @@ def test_handoff_without_a_good_cookie_is_the_same_dead_page(world: World) -> No
     old = TimestampSigner(salt="conversations.handoff").sign("999999")
     for cookie in ["", "1", "forged:abc:def", old]:
         browser.cookies[settings.HANDOFF_COOKIE_NAME] = cookie
-        for answer in [browser.get("/handoff/"), browser.post("/handoff/")]:
+        posted = browser.post("/handoff/", {"handoff": cookie, "consent": "link"})
+        for answer in [browser.get("/handoff/"), posted]:
             assert answer.status_code == 404, cookie
             assert DEAD in answer.content.decode(), cookie
 
 
 def test_link_that_expires_on_the_way_opens_nothing(world: World, x: FakeX) -> None:
     browser = begun(world, world.maria.user)
+    shown = browser.get("/handoff/")
     ShortLink.objects.update(expires_at=now() - timedelta(seconds=1))
-    answer = browser.post("/handoff/")
+    answer = agree(browser, shown=shown)
     assert answer.status_code == 404
     assert DEAD in answer.content.decode()
 
@@ -174,7 +161,7 @@ def test_right_customer_comes_through_and_keeps_the_handle(world: World, x: Fake
     assert state(world) == "OPENED"
     entered = browser.post("/accounts/login/?next=/handoff/", {"login": "maria", "password": PASSWORD})
     assert entered["Location"] == "/handoff/"
-    assert "Confirm at X" in browser.get("/handoff/").content.decode()
+    assert "Agree and confirm at X" in browser.get("/handoff/").content.decode()
     back = through_x(browser, x)
     assert (back.status_code, back["Location"]) == (302, world.chat)
     assert back.cookies[settings.HANDOFF_COOKIE_NAME].value == ""
@@ -196,9 +183,11 @@ def test_remembered_handle_needs_no_second_round_trip(world: World, x: FakeX) ->
     )
     browser = begun(world, world.maria.user)
     assert "You confirmed it before" in browser.get("/handoff/").content.decode()
-    answer = browser.post("/handoff/")
+    answer = agree(browser)
     assert (answer.status_code, answer["Location"]) == (302, world.chat)
     assert x.seen == []
+    assert not AuditEvent.objects.filter(verb="consented").exists()  # nothing new is linked
+    assert Binding.objects.get().assurance == "remembered"
 
 
 def test_other_handle_is_refused_with_its_own_sentence(world: World, x: FakeX) -> None:
@@ -218,7 +207,7 @@ def test_other_handle_is_refused_with_its_own_sentence(world: World, x: FakeX) -
 def test_second_customer_with_the_same_link_is_refused(world: World, x: FakeX) -> None:
     assert through_x(begun(world, world.maria.user), x)["Location"] == world.chat
     thief = begun(world, world.jorge.user)
-    answer = thief.post("/handoff/")
+    answer = agree(thief)
     assert answer.status_code == 404
     assert DEAD in answer.content.decode()
     assert thief.get(world.chat).status_code == 404
@@ -236,12 +225,12 @@ def test_thief_who_signs_in_first_does_not_lock_the_customer_out(world: World, x
 def test_customer_comes_back_by_the_same_link(world: World) -> None:
     proven(world)
     browser = begun(world, world.maria.user)
-    assert browser.post("/handoff/")["Location"] == world.chat
+    assert agree(browser)["Location"] == world.chat
 
 
 def test_answer_for_another_person_is_refused(world: World, x: FakeX) -> None:
     browser = begun(world, world.maria.user)
-    asked = parse_qs(urlsplit(browser.post("/handoff/")["Location"]).query)
+    asked = parse_qs(urlsplit(agree(browser)["Location"]).query)
     code = x.code_for(asked["code_challenge"][0])
     browser.force_login(world.jorge.user)
     answer = browser.get("/x/callback", {"code": code, "state": asked["state"][0]})
@@ -252,7 +241,7 @@ def test_answer_for_another_person_is_refused(world: World, x: FakeX) -> None:
 
 def test_no_at_x_is_a_plain_page_with_a_way_to_try_again(world: World, x: FakeX) -> None:
     browser = begun(world, world.maria.user)
-    asked = parse_qs(urlsplit(browser.post("/handoff/")["Location"]).query)
+    asked = parse_qs(urlsplit(agree(browser)["Location"]).query)
     answer = browser.get("/x/callback", {"error": "access_denied", "state": asked["state"][0]})
     assert answer.status_code == 403
     assert 'href="/handoff/"' in answer.content.decode()

@@ -7,7 +7,8 @@ from threading import Barrier
 import pytest
 from django.db import connection
 
-from conversations.intake import ingest
+from citisocial.clock import now
+from conversations.intake import ingest, meet
 from conversations.models import Author, Cursor, Mention, Naming
 from tests.factories.heard import bank, person, post
 
@@ -68,6 +69,18 @@ def test_renamed_author_stays_the_same_person():
     ingest(b.care, [post("three", replace(maria, handle="", name="", receives_dm=False))], way="mentions")
     author.refresh_from_db()
     assert (author.handle, author.name, author.receives_dm) == ("maria_new", "Maria", False)
+
+
+def test_followers_are_as_the_network_said_last_and_never_forgotten():
+    b, maria = bank(), replace(person("maria_m"), followers=120)
+    ingest(b.care, [post("one", maria)], way="stream")
+    ingest(b.care, [post("two", replace(maria, name="Maria", followers=None))], way="mentions")
+    assert Author.objects.get().followers == 120
+    ingest(b.care, [post("three", replace(maria, followers=99_000))], way="search:keywords")
+    assert Author.objects.get().followers == 99_000
+    meet([replace(maria, followers=None, receives_dm=False)], now())
+    meet([replace(maria, followers=0)], now())
+    assert Author.objects.get().followers == 0
 
 
 def test_author_as_known_is_not_written_again():

@@ -9,11 +9,11 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from citisocial.clock import now
-from conversations import metrics, outreach
+from conversations import metrics, stops
 from conversations.models import Case, Invitation, Mention, Outgoing, Survey
 from tests.factories.heard import bank, post
 from tests.factories.walked import customer as somebody
-from tests.factories.walked import joined, opened, solved, supervisor, walked, written_to
+from tests.factories.walked import joined, opened, release, solved, supervisor, walked, written_to
 
 pytestmark = pytest.mark.django_db
 
@@ -170,8 +170,9 @@ def bank_agent_elsewhere():
 
 def test_sending_names_the_stop_that_holds():
     b, grace = bank(), supervisor()
-    assert [each.stop for each in metrics.sending()] == [None]
-    stop = outreach.stop(b.brand, by=grace, reason="odd links")
-    assert [each.stop for each in metrics.sending()] == [stop]
-    outreach.resume(b.brand, by=grace)
-    assert [each.stop for each in metrics.sending()] == [None]
+    assert [each.stops for each in metrics.sending()] == [()]
+    wide, narrow = (stops.start(by=grace, reason="odd links", account=account) for account in (None, b.news))
+    assert [each.stops for each in metrics.sending()] == [(wide, narrow)]
+    release(wide)
+    release(narrow)
+    assert [each.stops for each in metrics.sending()] == [()]

@@ -5,7 +5,7 @@ from django.contrib.admin.models import LogEntry
 from django.test import Client
 from django.urls import reverse
 
-from conversations import outreach
+from conversations import stops
 from conversations.models import AuditEvent, ReplyTemplate, SendingStop
 from tests.factories.heard import bank
 from tests.factories.walked import supervisor
@@ -49,7 +49,7 @@ def test_the_list_of_ignored_handles_takes_no_number_either(grace: Client):
 
 def test_the_reason_of_a_stop_is_kept_without_the_number(grace: Client):
     b = bank()
-    outreach.stop(b.brand, by=b.agent("Maya").user, reason=f"somebody wrote {CARD} {CODE} in public")
+    stops.start(brand=b.brand, by=b.agent("Maya").user, reason=f"somebody wrote {CARD} {CODE} in public")
     kept = "somebody wrote [card number removed] cvv [security code removed] in public"
     assert SendingStop.objects.get().reason == kept
     assert AuditEvent.objects.get(verb="stopped").data["reason"] == kept

@@ -3,9 +3,12 @@
 import pytest
 from django.template.loader import render_to_string
 from django.test import Client
+from pytest_django.fixtures import Settings
 
-from conversations.models import BrandAccount
-from tests.factories.invited import World, every_table, invited, signed_in
+from citisocial.clock import now
+from conversations.models import BrandAccount, Survey
+from links import shortener
+from tests.factories.invited import World, every_table, invited, proven, signed_in
 
 pytestmark = pytest.mark.django_db
 
@@ -42,11 +45,9 @@ def test_verification_page_names_our_handles_and_addresses(client: Client, world
 
 
 def test_typed_code_leads_where_its_link_leads(client: Client, world: World) -> None:
-    before = every_table()
-    typed = f" {world.slug[:4]}-{world.slug[4:9]} {world.slug[9:]} "
-    answer = client.post("/social/", {"code": typed})
+    typed = shortener.code(world.invitation.link).lower().replace("-", " ")
+    answer = client.post("/social/", {"code": f" {typed} "})
     assert (answer.status_code, answer["Location"]) == (302, world.welcome)
-    assert every_table() == before
 
 
 @pytest.mark.parametrize("code", ["", "short", "//evil.example/", "0000000000001", "\u202e" * 13, "x" * 500])
@@ -78,6 +79,27 @@ def test_pages_carry_no_inline_code(client: Client, path: str) -> None:
     assert " on" + "click=" not in page
     assert "script-src 'self'" in answer["Content-Security-Policy"]
     assert answer["Referrer-Policy"] == "same-origin"
+
+
+def test_what_is_never_asked_stands_on_every_page_of_customers(client: Client, world: World) -> None:
+    never = "We never ask for your password, PIN, a one-time code in a message or your full card number"
+    for path in ["/", "/social/", "/accounts/login/", world.welcome, "/welcome/0000000000000/", "/nothing-here/"]:
+        assert never in client.get(path).content.decode(), path
+    browser = signed_in(world.maria.user)
+    browser.post(world.welcome)
+    assert never in browser.get("/handoff/").content.decode()
+    proven(world)
+    survey = Survey.objects.create(case=world.case, offered_at=now())
+    for path in ["/my/", world.chat, f"/survey/{survey.public_id}/"]:
+        assert never in browser.get(path).content.decode(), path
+
+
+def test_addresses_are_shown_in_plain_letters(client: Client, world: World, settings: Settings) -> None:
+    settings.SITE_URL, settings.LINK_URL = "https://bänk.example", "https://gо.example"  # the second o is Cyrillic
+    page = client.get("/social/").content.decode()
+    assert "xn--bnk-qla.example" in page
+    assert "https://xn--g-1tb.example" in page
+    assert "bänk" not in page
 
 
 def test_missing_page_says_a_sentence(client: Client, world: World) -> None:

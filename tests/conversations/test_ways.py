@@ -248,7 +248,7 @@ def test_standing_is_remembered_for_some_seconds(grace, b, settings, django_asse
     settings.LOOK_AGAIN_SECONDS = 60
     ways._seen.clear()
     grace.get(ALARM)
-    with django_assert_num_queries(4):  # who is asking
+    with django_assert_num_queries(6):  # who is asking, and what stops and alarms there are, which is never remembered
         grace.get(ALARM)
     ways._seen.clear()
     metering._asked.clear()

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Agent, Team, User
 from citisocial.clock import now
-from conversations import cases, chat, outbox, outreach
+from conversations import cases, chat, outbox, outreach, stops
 from conversations.models import Author, Brand, BrandAccount, Case, Mention, Message, Outgoing, ReplyTemplate
 from tests.factories.invited import POST_TEXT, World, invited, person, proven, signed_in
 
@@ -127,7 +127,7 @@ def test_actions_are_posts_only(maya: Client, world: World) -> None:
 
 def test_actions_want_a_csrf_token(world: World) -> None:
     strict = Client(enforce_csrf_checks=True)
-    strict.force_login(world.maya.user, backend="allauth.account.auth_backends.AuthenticationBackend")
+    strict.force_login(world.maya.user, backend="accounts.backends.Backend")
     assert press(strict, page_of(world.case) + "resolve/").status_code == 403
 
 
@@ -163,7 +163,7 @@ def test_list_asks_as_often_for_three_cases_as_for_one(maya: Client, world: Worl
     once = queries(maya, "/workspace/?tab=team")
     for number in [1, 2]:
         another_case(world, number, status=Case.Status.ASSIGNED, agent=world.maya)
-    assert queries(maya, "/workspace/?tab=team") == once == 7
+    assert queries(maya, "/workspace/?tab=team") == once == 9
 
 
 # The conversation.
@@ -325,7 +325,7 @@ def test_a_refused_text_is_not_lost(maya: Client, world: World) -> None:
     response = maya.post(page_of(world.case) + "message/", {"text": "See http://evil.example", "audience": "dm"})
     html = text_of(response)
     assert response.status_code == 422
-    assert "Only our own links can be sent. Ours is added for you." in html
+    assert "Only our own links can be sent, and they are added for you. Take “http://evil.example” out." in html
     assert ">See http://evil.example</textarea>" in html
     assert Outgoing.objects.count() == 1
 
@@ -366,7 +366,7 @@ def test_resolve_and_reopen(maya: Client, world: World) -> None:
 
 
 def test_stopped_sending_shows_why_and_closes_both_ways_out(maya: Client, world: World) -> None:
-    outreach.stop(world.case.brand, by=world.maya.user, reason="Strange messages from our account")
+    stops.start(brand=world.case.brand, by=world.maya.user, reason="Strange messages from our account")
     html = text_of(maya.get(page_of(world.case)))
     assert "Strange messages from our account" in html
     for value in ["dm", "public"]:
@@ -399,8 +399,10 @@ def test_json_answers_are_what_the_composer_needs(maya: Client, world: World) ->
     refusal = press(maya, page_of(world.case) + "message/", text="")
     assert (refusal.status_code, refusal.json()) == (
         422,
-        {"error": {"code": "bad_text", "message": "Write something first."}},
+        {"error": {"code": "bad_text", "message": "Write something first.", "at": None}},
     )
+    marked = press(maya, page_of(world.case) + "message/", text="😀\r\nat evil.com").json()["error"]
+    assert marked["at"] == [5, 13]  # code points of the text as it stands in its field, a line break being one
 
 
 def test_signed_out_is_said_in_json(client: Client, world: World) -> None:

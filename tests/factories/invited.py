@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.db import connection
+from django.http import HttpResponse
 from django.test import Client
 
 from accounts.models import Agent, Customer, Team, User
@@ -12,6 +13,7 @@ from citisocial.clock import now
 from conversations import handoff, invitations
 from conversations.models import Author, Brand, BrandAccount, Case, Invitation, Mention, Outgoing
 from links import shortener
+from rehearsal.pages import read
 
 PASSWORD = "walk-the-talk"
 POST_TEXT = "Third time today my card gets declined in Lisbon"
@@ -114,8 +116,18 @@ def proven(world: World) -> Case:
     """The world after both proofs of maria."""
     handoff.open(world.slug)
     invitation = handoff.find(world.slug)
-    handoff.begin_proof(invitation, world.maria)
+    handoff.begin_proof(invitation, world.maria, consents=True)
     return handoff.prove(invitation.pk, world.maria, external_id=world.recipient_id, handle="maria_m")
+
+
+def agree(browser: Client, *, shown: HttpResponse | None = None) -> HttpResponse:
+    """Press the first button of the page that says what will be linked, as it is now or as it was `shown`."""
+    page = shown or browser.get("/handoff/")
+    form = read(page.content.decode()).form("/handoff/", at="http://testserver/handoff/")
+    if form is None:
+        return page  # type: ignore[return-value]
+    pressed = {button.name: button.value for button in form.buttons[:1] if button.name}
+    return browser.post("/handoff/", form.fields | pressed)  # type: ignore[return-value]
 
 
 def signed_in(user: User) -> Client:

@@ -6,8 +6,8 @@ from uuid import uuid4
 from accounts.models import Agent, Customer, User
 from accounts.permissions import appoint_supervisor
 from citisocial.clock import now
-from conversations import assignment, cases, chat, invitations, outbox, outreach, surveys
-from conversations.models import Case, Invitation, Outgoing
+from conversations import assignment, cases, chat, invitations, outbox, outreach, stops, surveys
+from conversations.models import Case, Invitation, Outgoing, SendingStop
 from conversations.networks.base import Author
 from tests.factories.heard import Bank, person, post
 
@@ -19,6 +19,12 @@ def supervisor(name: str = "grace") -> User:
     user = User.objects.create_user(name, f"{name}@example.test", "walk-the-talk")
     appoint_supervisor(user)
     return user
+
+
+def release(stop: SendingStop) -> None:
+    """Two people end a stop."""
+    stops.ask_release(stop, by=supervisor(f"asks-{next(numbers)}"))
+    stops.release(SendingStop.objects.get(pk=stop.pk), by=supervisor(f"agrees-{next(numbers)}"))
 
 
 def customer(name: str = "") -> Customer:

@@ -3,13 +3,8 @@
 import asyncio
 import contextlib
 import logging
-import os
-import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,23 +12,29 @@ from urllib.parse import quote
 
 import httpx
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
+from django.db.backends.utils import CursorWrapper
 
-from links import asgi, codes, shortener
+from citisocial.clock import now
+from links import asgi, clicks, codes, lookups, shortener
+from links.clicks import Clicks
+from links.lookups import Lookups
 from links.models import Click, ShortLink
-from tests import servers
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 HOUR = timedelta(hours=1)
 
 
 @pytest.fixture(autouse=True)
-def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[ThreadPoolExecutor]:
-    """A thread whose connection ends with the test; it sees what is committed only, hence transactional_db."""
-    with ThreadPoolExecutor(1) as threads:
-        monkeypatch.setattr(asgi, "threads", threads)
-        yield threads
-        threads.submit(lambda: connection.close()).result()  # a lambda: the connection is each thread's own
+def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A link host that knows nothing yet; its threads see what is committed only, hence transactional_db."""
+    monkeypatch.setattr(asgi, "links", Lookups())
+    monkeypatch.setattr(asgi, "clicks", Clicks())
+    monkeypatch.setattr(clicks, "PAUSE", 0.0)
+    yield
+    for thread in (asgi.links.thread, asgi.clicks.thread):
+        with contextlib.suppress(RuntimeError):  # it was shut down by the test
+            thread.submit(lambda: connection.close()).result()  # a lambda: the connection is each thread's own
 
 
 @pytest.fixture
@@ -44,7 +45,9 @@ def link(transactional_db: None) -> ShortLink:
 async def ask(path: str, method: str = "GET", **headers: str) -> httpx.Response:
     transport = httpx.ASGITransport(app=asgi.application)
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost:8001") as client:
-        return await client.request(method, path, headers=headers)
+        answer = await client.request(method, path, headers=headers)
+    await asgi.clicks.written()
+    return answer
 
 
 def snapshot() -> dict[str, str]:
@@ -91,8 +94,7 @@ def test_dead_links_answer_alike_and_write_nothing(link: ShortLink) -> None:
     before = snapshot()
     for method in ("GET", "HEAD"):
         answers = [asyncio.run(ask(f"/{slug}", method)) for slug in slugs]
-        alike = {(answer.status_code, answer.content, str(answer.headers)) for answer in answers}
-        assert len(alike) == 1
+        assert len({alike(answer) for answer in answers}) == 1
         assert answers[0].status_code == 404
         assert "location" not in answers[0].headers
     page = asyncio.run(ask(f"/{slugs[0]}")).text
@@ -101,6 +103,157 @@ def test_dead_links_answer_alike_and_write_nothing(link: ShortLink) -> None:
     assert slugs[0] not in page
     assert snapshot() == before
     assert Click.objects.count() == 0
+
+
+@pytest.fixture
+def queries(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What any thread asks of the database, except for the clock."""
+    asked: list[str] = []
+    execute = CursorWrapper.execute
+
+    def listening(self: Any, sql: Any, params: Any = None) -> Any:
+        if "links_" in sql:
+            asked.append(sql)
+        return execute(self, sql, params)
+
+    monkeypatch.setattr(CursorWrapper, "execute", listening)
+    return asked
+
+
+def alike(answer: httpx.Response) -> tuple[int, bytes, str]:
+    return answer.status_code, answer.content, str(answer.headers.raw)
+
+
+async def all_at_once(paths: list[str]) -> list[httpx.Response]:
+    transport = httpx.ASGITransport(app=asgi.application)
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost:8001") as client:
+        answers = await asyncio.gather(*(client.get(path) for path in paths))
+    await asgi.clicks.written()
+    return answers
+
+
+def test_dead_links_cost_one_query_cold_and_none_warm(link: ShortLink, queries: list[str]) -> None:
+    slugs = dead_slugs()[:3]
+    for expected in (1, 0):
+        for slug in slugs:
+            queries.clear()
+            asyncio.run(ask(f"/{slug}"))
+            assert len(queries) == expected
+    queries.clear()
+    assert asyncio.run(ask("/malformed")).status_code == 404
+    assert not queries
+
+
+def test_a_live_link_is_looked_up_once_in_a_while(
+    link: ShortLink, queries: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"/{shortener.slug(link)}"
+    asyncio.run(ask(url))
+    looked_up = len(queries)
+    asyncio.run(ask(url))
+    assert (looked_up, len(queries)) == (1, 1)
+    monkeypatch.setattr(lookups, "LIFE", 0.0)
+    asgi.links.live.clear()
+    for expected in (2, 3):
+        asyncio.run(ask(url))
+        assert len(queries) == expected
+    assert Click.objects.count() == 4
+
+
+def test_many_that_are_asked_for_at_once_are_one_query(link: ShortLink, queries: list[str]) -> None:
+    """The first asks alone; the others gather while it waits, however often each of them is asked for."""
+    others = [shortener.shorten("/welcome/{slug}/", lifetime=HOUR) for _ in range(5)]
+    slugs = [shortener.slug(one) for one in (link, *others)] * 3 + dead_slugs()[:3]
+    queries.clear()
+    answers = asyncio.run(all_at_once([f"/{slug}" for slug in slugs]))
+    assert [answer.status_code for answer in answers] == [302] * 18 + [404] * 3
+    assert len(queries) <= 2
+    assert Click.objects.count() == 18
+
+
+class Clock:
+    """A clock that is set by hand."""
+
+    def __init__(self, at: float) -> None:
+        self.at = at
+
+    def monotonic(self) -> float:
+        return self.at
+
+
+def test_a_revocation_bites_when_what_is_known_is_too_old(link: ShortLink, monkeypatch: pytest.MonkeyPatch) -> None:
+    url, clock = f"/{shortener.slug(link)}", Clock(time.monotonic())
+    monkeypatch.setattr(lookups, "time", clock)
+    dead = alike(asyncio.run(ask(f"/{codes.slug_of(b'never written')}")))
+    assert asyncio.run(ask(url)).status_code == 302
+    shortener.revoke(link)
+    clock.at += 4.9
+    assert asyncio.run(ask(url)).status_code == 302
+    clock.at += 0.11
+    assert alike(asyncio.run(ask(url))) == dead
+
+
+def test_a_known_link_ends_with_its_last_second(link: ShortLink, monkeypatch: pytest.MonkeyPatch) -> None:
+    ShortLink.objects.update(expires_at=now() + timedelta(seconds=2))
+    url, at = f"/{shortener.slug(link)}", time.monotonic()
+    assert asyncio.run(ask(url)).status_code == 302
+    [known] = asgi.links.live.values()
+    assert at < known.until < at + 5
+    ShortLink.objects.update(expires_at=now())
+    monkeypatch.setattr(lookups, "time", Clock(known.until))
+    assert asyncio.run(ask(url)).status_code == 404
+
+
+def test_what_is_known_is_bounded_and_guesses_push_no_living_link_out(
+    link: ShortLink, monkeypatch: pytest.MonkeyPatch, queries: list[str]
+) -> None:
+    monkeypatch.setattr(lookups, "MOST", 3)
+    url = f"/{shortener.slug(link)}"
+    asyncio.run(ask(url))
+    guesses = [codes.slug_of(bytes([number] * 16)) for number in range(9)]
+    asyncio.run(all_at_once([f"/{guess}" for guess in guesses]))
+    assert list(asgi.links.dead) == [codes.lookup_of(guess) for guess in guesses[-3:]]
+    queries.clear()
+    assert asyncio.run(ask(url)).status_code == 302
+    assert not queries
+
+
+@pytest.mark.parametrize(("agent", "is_bot"), [("Mozilla/5.0 (iPhone) Safari", False), ("Twitterbot/1.0", True)])
+def test_programs_are_told_from_people(agent: str, is_bot: bool, link: ShortLink) -> None:
+    asyncio.run(ask(f"/{shortener.slug(link)}", **{"user-agent": agent}))
+    assert Click.objects.get().is_bot is is_bot
+
+
+def test_a_known_link_works_while_clicks_cannot_be_written_and_beyond_the_bound_says_so(
+    link: ShortLink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*args: object) -> None:
+        raise OperationalError("away")
+
+    url, unknown = f"/{shortener.slug(link)}", f"/{codes.slug_of(b'never written')}"
+    write = clicks.write
+
+    async def visit() -> list[int]:
+        seen = []
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(app=asgi.application), base_url="http://localhost:8001"
+        ) as client:
+            seen.append((await client.get(url)).status_code)
+            await asgi.clicks.written()
+            monkeypatch.setattr(clicks, "write", away)
+            monkeypatch.setattr(lookups, "look", away)
+            monkeypatch.setattr(clicks, "MOST", 2)
+            monkeypatch.setattr(clicks, "AGAIN", 0.01)
+            seen += [(await client.get(url)).status_code for _ in range(2)]
+            full = await client.get(url)
+            assert "try it again in a minute" in full.text
+            seen += [full.status_code, (await client.get(unknown)).status_code]
+            monkeypatch.setattr(clicks, "write", write)
+            await asgi.clicks.written()
+            return seen
+
+    assert asyncio.run(visit()) == [302, 302, 302, 503, 503]
+    assert Click.objects.count() == 3
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE"])
@@ -113,11 +266,22 @@ async def test_health_is_answered_without_the_database() -> None:
     assert (await ask("/healthz")).text == "ok"
 
 
-async def test_a_connection_that_died_is_replaced(link: ShortLink, one_thread: ThreadPoolExecutor) -> None:
+async def test_connections_that_died_are_replaced(link: ShortLink, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clicks, "AGAIN", 0.0)
+    monkeypatch.setattr(lookups, "LIFE", 0.0)
     url = f"/{shortener.slug(link)}"
     assert (await ask(url)).status_code == 302
-    one_thread.submit(kill_own_backend).result()
+    for thread in (asgi.links.thread, asgi.clicks.thread):
+        thread.submit(kill_own_backend).result()
     assert (await ask(url)).status_code == 302
+    assert await asyncio.to_thread(recorded) == 2
+
+
+def recorded() -> int:
+    try:
+        return Click.objects.count()
+    finally:
+        connection.close()
 
 
 def kill_own_backend() -> None:
@@ -155,7 +319,6 @@ async def start(settings_ok: bool, monkeypatch: pytest.MonkeyPatch) -> list[Any]
 
 
 async def test_it_starts_and_stops_when_the_settings_are_safe_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asgi, "threads", ThreadPoolExecutor(1))
     assert await start(False, monkeypatch) == [{"type": "lifespan.startup.failed", "message": "SITE_URL is http://."}]
     assert [message["type"] for message in await start(True, monkeypatch)] == [
         "lifespan.startup.complete",
@@ -164,50 +327,15 @@ async def test_it_starts_and_stops_when_the_settings_are_safe_only(monkeypatch: 
     logging.getLogger("uvicorn.access").disabled = False
 
 
-@contextlib.contextmanager
-def link_host(database_url: str, log: Path) -> Iterator[str]:
-    """The real process behind a real server, access log on; yields its address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "uvicorn", "links.asgi:application", "--port", str(port), "--access-log"]
-    told = servers.environment(database_url) | {"DJANGO_SETTINGS_MODULE": "citisocial.settings"}
-    with log.open("w") as output:
-        process = subprocess.Popen(command, cwd=ROOT, env=os.environ | told, stdout=output, stderr=output)
-    try:
-        address = f"http://127.0.0.1:{port}"
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline and process.poll() is None:
-            with contextlib.suppress(httpx.TransportError):
-                if httpx.get(f"{address}/healthz").status_code == 200:
-                    break
-            time.sleep(0.1)
-        yield address
-    finally:
-        process.terminate()
-        process.wait(10)
+def test_the_end_waits_for_what_was_heard(link: ShortLink, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = f"/{shortener.slug(link)}"
 
+    async def visit() -> None:
+        transport = httpx.ASGITransport(app=asgi.application)
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost:8001") as client:
+            assert (await client.get(url)).status_code == 302
+        await start(True, monkeypatch)
 
-def test_the_process_logs_no_slug(link: ShortLink, tmp_path: Path) -> None:
-    parts = connection.settings_dict
-    url = f"postgresql://{parts['USER']}@/{parts['NAME']}?host={quote(str(parts['HOST']), safe='')}"
-    slug, log = shortener.slug(link), tmp_path / "log"
-    with link_host(url, log) as address:
-        assert httpx.get(f"{address}/{slug}").status_code == 302
-        assert httpx.head(f"{address}/{slug}?from=dm").status_code == 302
-        assert httpx.get(f"{address}/unknown").status_code == 404
-    assert "Uvicorn running" in log.read_text()
-    assert slug not in log.read_text()
-    assert sorted(Click.objects.values_list("method", flat=True)) == ["GET", "HEAD"]
-
-
-def test_a_dead_database_is_a_sentence(link: ShortLink, tmp_path: Path) -> None:
-    slug, log = shortener.slug(link), tmp_path / "log"
-    with link_host("postgresql://nobody@127.0.0.1:9/nowhere", log) as address:
-        answer = httpx.get(f"{address}/{slug}")
-    assert answer.status_code == 503
-    assert "try it again in a minute" in answer.text
-    said = log.read_text()
-    assert "the database does not answer" in said
-    assert "Traceback" not in said
-    assert slug not in said
+    asyncio.run(visit())
+    logging.getLogger("uvicorn.access").disabled = False
+    assert Click.objects.count() == 1

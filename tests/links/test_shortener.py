@@ -1,5 +1,6 @@
 """Links: found by their slug while they live, dead alike, and recognised when they are read back."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -8,7 +9,7 @@ from django.db import connection
 
 from links import codes, shortener
 from links.errors import DeadLink, KeyChanged
-from links.models import Click, ShortLink
+from links.models import ShortLink
 
 HOUR = timedelta(hours=1)
 
@@ -129,9 +130,62 @@ def test_a_row_of_another_key_is_not_sent(link: ShortLink, settings: Any) -> Non
         shortener.url(link)
 
 
-@pytest.mark.parametrize("digits", ["4111 1111 1111 1111 cvv 123", "\xef\xbc\x94" * 16])
-def test_a_click_keeps_no_number_that_a_visitor_calls_itself(link: ShortLink, digits: str) -> None:
-    shortener.click(shortener.slug(link), method="GET", user_agent=f"Scanner {digits}")
-    kept = Click.objects.get().user_agent
-    assert kept.startswith("Scanner")
-    assert not any(char in kept for char in "123456789\xef")
+# --- codes, to be typed -----------------------------------------------------------------------------------------------
+
+
+def test_a_code_finds_what_its_slug_finds_and_is_not_in_the_database(link: ShortLink) -> None:
+    code = shortener.code(link)
+    assert re.fullmatch(r"[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{4}", code)
+    assert shortener.find_by_code(code) == link
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT l::text FROM links_shortlink l")
+        row = cursor.fetchone()[0]
+    assert code not in row
+    assert code.replace("-", "").encode().hex() not in row
+
+
+def test_a_code_forgives_how_it_is_typed(link: ShortLink, monkeypatch: pytest.MonkeyPatch) -> None:
+    bare = "0A1B10YZ"
+    monkeypatch.setattr(codes, "code_of", lambda nonce: bare)
+    link = shortener.shorten("/welcome/{slug}/", lifetime=HOUR)
+    assert shortener.code(link) == "0A1B-10YZ"
+    for typed in ("0A1B-10YZ", "0a1b10yz", " oAiB - LOyz ", "0 A 1 B \u2013 I o Y z", "0A1B\u00a010YZ\n"):
+        assert shortener.find_by_code(typed) == link
+
+
+@pytest.mark.parametrize(
+    "typed", ["", "0A1B-10Y", "0A1B-10YZZ", "0A1B-10YU", "\x00" * 8, "\udc80" * 8, "é" * 8, "١" * 8]
+)
+def test_what_is_no_code_asks_no_database(typed: str, db: None, django_assert_num_queries: Any) -> None:
+    with django_assert_num_queries(0), pytest.raises(DeadLink):
+        shortener.find_by_code(typed)
+
+
+@pytest.mark.parametrize("kind", ["unknown", "expired", "revoked", "live"])
+def test_every_code_costs_two_queries_and_dies_in_the_same_words(
+    kind: str, db: None, django_assert_num_queries: Any
+) -> None:
+    link = shortener.shorten("/welcome/{slug}/", lifetime=-HOUR if kind == "expired" else HOUR)
+    code = "00000000" if kind == "unknown" else shortener.code(link)
+    if kind == "revoked":
+        shortener.revoke(link)
+    with django_assert_num_queries(2):
+        if kind == "live":
+            assert shortener.find_by_code(code) == link
+        else:
+            with pytest.raises(DeadLink, match="does not open anything"):
+                shortener.find_by_code(code)
+
+
+def test_a_code_that_is_taken_is_made_again(link: ShortLink, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = iter([codes.code_of(bytes(link.nonce)), "22222222"])
+    monkeypatch.setattr(codes, "code_of", lambda nonce: next(drawn))
+    other = shortener.shorten("/welcome/{slug}/", lifetime=HOUR)
+    assert shortener.find_by_code("2222-2222") == other
+    assert ShortLink.objects.count() == 2
+
+
+def test_a_code_of_another_key_is_not_shown(link: ShortLink, settings: Any) -> None:
+    settings.LINK_KEY = "another key, which protects nothing either"
+    with pytest.raises(KeyChanged, match="LINK_KEY"):
+        shortener.code(link)

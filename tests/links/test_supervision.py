@@ -1,5 +1,6 @@
 """What the admin shows of links: everything but what would open them."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -9,7 +10,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from links import shortener
+from links import admin, shortener
 from links.models import Click, ShortLink
 
 
@@ -25,12 +26,18 @@ def desk(client: Client, db: None) -> Client:
 @pytest.fixture
 def link(db: None) -> ShortLink:
     link = shortener.shorten("/welcome/{slug}/", lifetime=timedelta(hours=1))
-    shortener.click(shortener.slug(link), method="GET", user_agent="Mozilla/5.0")
+    click(link)
     return link
+
+
+def click(link: ShortLink, *, is_bot: bool = False, times: int = 1) -> None:
+    rows = [Click(link=link, at=link.created_at, method="GET", user_agent="Mozilla/5.0", is_bot=is_bot)]
+    Click.objects.bulk_create(rows * times)
 
 
 def test_no_page_shows_what_opens_a_link(desk: Client, link: ShortLink) -> None:
     secrets = [shortener.slug(link), bytes(link.nonce).hex(), bytes(link.slug_hmac).hex()]
+    secrets += [shortener.code(link), bytes(link.code_hmac).hex()]
     for path in ("shortlink/", f"shortlink/{link.pk}/change/", "click/", f"click/{Click.objects.get().pk}/change/"):
         page = desk.get(f"/admin/links/{path}")
         assert page.status_code == 200
@@ -48,11 +55,29 @@ def test_the_lists_count_nothing(model: str, desk: Client, link: ShortLink) -> N
 
 @pytest.mark.parametrize("rows", [1, 3])
 def test_the_list_of_clicks_costs_the_same_for_any_number(rows: int, desk: Client, link: ShortLink) -> None:
-    for _ in range(rows - 1):
-        shortener.click(shortener.slug(link), method="GET", user_agent="")
+    click(link, times=rows - 1)
     with CaptureQueriesContext(connection) as queries:
         desk.get("/admin/links/click/")
     assert len([query for query in queries if "links_click" in query["sql"]]) == 1
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_people_and_programs_are_counted_apart_in_one_query(rows: int, desk: Client, link: ShortLink) -> None:
+    for _ in range(rows - 1):
+        shortener.shorten("/welcome/{slug}/", lifetime=timedelta(hours=1))
+    click(link, is_bot=True, times=5)
+    with CaptureQueriesContext(connection) as queries:
+        page = desk.get("/admin/links/shortlink/").content.decode()
+    assert len([query for query in queries if "links_" in query["sql"]]) == 1
+    cells = {name: re.findall(rf"field-{name}[^>]*>(.*?)</t", page, re.DOTALL) for name in ("people", "programs")}
+    told = {name: [re.sub(r"<[^>]*>", "", cell).split()[-1] for cell in found] for name, found in cells.items()}
+    assert told == {"people": [*["0"] * (rows - 1), "1"], "programs": [*["0"] * (rows - 1), "5"]}
+
+
+def test_clicks_are_counted_to_a_bound(desk: Client, link: ShortLink, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(admin, "MOST", 3)
+    click(link, is_bot=True, times=9)
+    assert "3+" in desk.get("/admin/links/shortlink/").content.decode()
 
 
 def test_a_link_is_revoked_by_the_action_and_edited_by_nobody(desk: Client, link: ShortLink) -> None:

@@ -79,12 +79,14 @@ def test_only_missing_subscriptions_are_made_and_with_the_account_s_own_token(sc
     scripted.says(200, {"data": there, "meta": {"next_token": "more"}})
     scripted.says(200, {"data": [subscription("chat.received", hook="6", number="3")]})
     scripted.says(200, {"data": {"subscription": subscription("dm.received")}})
+    scripted.says(200, {"data": {"subscription": subscription("dm.sent")}})
     scripted.says(200, {"data": {"subscription": {}}})
     scripted.says(200, {"data": [subscription("oauth.revoke")]})
 
-    assert scripted.x.keep_subscriptions(brand, webhook_id="7") == 2
+    assert scripted.x.keep_subscriptions(brand, webhook_id="7") == 3
 
     assert asked(scripted)[2:] == [
+        "POST /2/activity/subscriptions",
         "POST /2/activity/subscriptions",
         "PUT /2/activity/subscriptions/3",
         "POST /2/activity/subscriptions",
@@ -104,8 +106,9 @@ def test_a_subscription_that_is_there_and_an_event_that_is_not_offered_are_no_fa
     scripted.says(400, {"errors": [{"message": "DuplicateSubscription"}]})
     scripted.says(200, {"data": {}})
     scripted.says(200, {"data": {}})
+    scripted.says(200, {"data": {}})
     scripted.says(400, {"title": "Invalid Request", "errors": [{"parameters": {"event_type": ["oauth.revoke"]}}]})
-    assert scripted.x.keep_subscriptions(brand, webhook_id="7") == 2
+    assert scripted.x.keep_subscriptions(brand, webhook_id="7") == 3
 
 
 def test_a_subscription_without_permission_says_so(scripted, brand) -> None:

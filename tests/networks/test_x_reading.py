@@ -64,8 +64,26 @@ def test_a_mention_is_read_whole(scripted, brand: Account) -> None:
         "tweet.fields": "author_id,conversation_id,created_at,entities,in_reply_to_user_id,lang,note_tweet,"
         "referenced_tweets",
         "expansions": "author_id",
-        "user.fields": "username,name,receives_your_dm",
+        "user.fields": "username,name,public_metrics,receives_your_dm",
     }
+
+
+@pytest.mark.parametrize(
+    ("metrics", "followers"),
+    [
+        ({"followers_count": 5502, "tweet_count": 789}, 5502),
+        ({"followers_count": 0, "post_count": 1}, 0),
+        ({"followers_count": 2**40}, 2**31 - 1),
+        ({"followers_count": -1}, None),
+        ({}, None),
+        (None, None),
+    ],
+)
+def test_followers_are_counted_where_x_says_so(scripted, brand, metrics, followers) -> None:
+    told = page(tweet()) | {"includes": {"users": [MAYA | {"public_metrics": metrics}]}}
+    scripted.says(200, told)
+
+    assert scripted.x.mentions(brand).posts[0].author.followers == followers
 
 
 @pytest.mark.parametrize("key", ["referenced_tweets", "referenced_posts"])

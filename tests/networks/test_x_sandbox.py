@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import aclosing
@@ -129,6 +130,22 @@ def test_mentions_in_pages_and_since_a_cursor(sandbox: Sandbox, x: X) -> None:
     assert [handle.lower() for handle in newer.named_handles] == ["maya_r", "citi", "askciti"]
     assert [post.external_id for post in x.mentions(brand, since_id=first).posts] == [second]
     assert x.mentions(brand, since_id=second).posts == ()
+
+
+def test_how_many_follow_somebody_comes_with_whatever_they_write(sandbox: Sandbox, x: X) -> None:
+    brand = sandbox.account("AskCiti")
+    (maya,) = sandbox.people("maya_r")
+    sandbox.control("people", {"people": [{"handle": "maya_r", "followers": 120_000}]})
+    sandbox.post("maya_r", "@AskCiti help")
+    sandbox.control("dms", {"from": "maya_r", "to": "AskCiti", "text": "hello"})
+    with pytest.raises(urllib.error.HTTPError):
+        sandbox.control("people", {"people": [{"handle": "maya_r", "followers": -1}]})
+
+    (mention,), (found,) = x.mentions(brand).posts, x.search("@AskCiti").posts
+    (message,), (met,) = x.direct_messages(brand).posts, x.introduce(brand, [str(maya["id"])])
+
+    told = {each.followers for each in (mention.author, found.author, message.author, met)}
+    assert told == {120_000}
 
 
 def test_search_pages_through_everything_once(sandbox: Sandbox, x: X) -> None:

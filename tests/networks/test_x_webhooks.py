@@ -51,7 +51,9 @@ MESSAGE = {
             },
         }
     ],
-    "users": {MAYA: {"data": {"id": MAYA, "username": "maya_r", "name": "Maya"}}},
+    "users": {
+        MAYA: {"data": {"id": MAYA, "username": "maya_r", "name": "Maya", "public_metrics": {"followers_count": 97}}}
+    },
 }
 
 
@@ -121,9 +123,26 @@ def test_a_direct_message_in_the_older_shape(x) -> None:
     assert event.kind == "message"
     assert event.post is not None
     assert (event.post.kind, event.post.text, event.post.author.name) == ("dm", "hello!", "Maya")
+    assert event.post.author.followers == 97
     assert event.post.conversation_id == f"{BRAND}-{MAYA}"
     assert event.post.created_at.isoformat() == "2026-07-24T21:23:44.342000+00:00"
     assert event.charges == (Charge("dm_event", "2080765901528535096", 10_000, "activity"),)
+
+
+def test_what_left_as_the_account_is_told_with_its_links_and_costs_nothing(x) -> None:
+    first = MESSAGE["direct_message_events"][0]
+    link = {"url": "https://t.co/a", "expanded_url": "https://citi.example/s", "indices": [3, 17]}
+    said = {"text": "hi https://t.co/a", "entities": {"urls": [link]}}
+    created = first["message_create"] | {"sender_id": BRAND, "message_data": said}
+    own = MESSAGE | {"direct_message_events": [first | {"message_create": created}]}
+
+    (event,) = opened(x, envelope("dm.sent", own))
+
+    assert (event.kind, event.post, event.charges) == ("sent", None, ())
+    assert event.sent is not None
+    assert (event.sent.external_id, event.sent.urls) == (first["id"], ("https://citi.example/s",))
+    assert [each.kind for each in opened(x, envelope("dm.received", own))] == ["other"]
+    assert [each.kind for each in opened(x, envelope("dm.sent", MESSAGE))] == ["other"]  # not by this account
 
 
 def test_several_messages_in_one_event_are_told_apart(x) -> None:
@@ -163,7 +182,6 @@ def test_deletion_withdrawal_and_the_unknown(x) -> None:
     for event_type, payload in (
         ("follow.followed", {"a": 1}),
         ("", None),
-        ("dm.sent", MESSAGE),
         ("post.mention.create", {"id": 5}),
         ("dm.received", {"direct_message_events": [{}]}),
         ("chat.received", []),

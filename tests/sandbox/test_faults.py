@@ -363,3 +363,16 @@ def test_events_reach_a_webhook_through_faults(
     assert all(receiver.bodies[broken].startswith(body) for body in receiver.bodies[:broken])
     if fault != "duplicate":
         assert None not in recovered(sandbox)
+
+
+def test_error_after_accepting_and_only_on_the_path_it_is_for(sandbox: Sandbox) -> None:
+    """The message to the one is stored and answered with a 500; the one to the other is not touched."""
+    people = sandbox.people(maria_m=True, jorge_p=True)
+    arm(sandbox, "error", "send_dm", path=f"/with/{people['maria_m']}/")
+    bank = sandbox.user("AskCiti")
+    paths = {name: f"/2/dm_conversations/with/{people[name]}/messages" for name in people}
+    assert bank.post(paths["jorge_p"], json={"text": "Hi Jorge"}).status_code == 201
+    assert bank.post(paths["maria_m"], json={"text": "Hi Maria"}).status_code == 500
+    assert bank.post(paths["maria_m"], json={"text": "Hi again"}).status_code == 201
+    assert [dm["text"] for dm in sandbox.control_dms("maria_m")] == ["Hi again", "Hi Maria"]
+    assert faults(sandbox)[-1]["fired"] == 1

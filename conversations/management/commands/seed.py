@@ -10,6 +10,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
+from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.internal.auth import TOTP
 from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.core.management.base import BaseCommand, CommandError
@@ -19,7 +21,7 @@ from accounts.models import Agent, Customer, Shift, Team, User
 from accounts.permissions import appoint_supervisor
 from conversations import credentials
 from conversations.management import demo
-from conversations.models import Brand, BrandAccount, ListeningRule, ReplyTemplate
+from conversations.models import ApprovalRule, Brand, BrandAccount, ListeningRule, ReplyTemplate
 from conversations.networks.base import Tokens
 from conversations.networks.errors import NetworkError
 
@@ -36,6 +38,8 @@ class Command(BaseCommand):
             raise CommandError(
                 "Seeding makes people whose password everybody knows, so it runs only in the demo: set DEMO=1."
             )
+        if not settings.DEMO_SEED:
+            raise CommandError("The demo's staff sign in with codes made from DEMO_SEED: set it to random characters.")
         with httpx.Client(base_url=settings.X_API_URL, timeout=10, trust_env=False) as client:
             world = Sandbox(client)
             world.people(demo.PEOPLE)
@@ -98,10 +102,10 @@ class Seeding:
         for username, name in demo.SUPERVISORS:
             user, new = self._login(username, name)
             appoint_supervisor(user)
-            made += new
+            made += new + self._factor(user)
         for username, name, languages in demo.AGENTS:
             user, new = self._login(username, name)
-            made += new
+            made += new + self._factor(user)
             self._agent(user, name, languages, team)
         for username, name in demo.CUSTOMERS:
             user, new = self._login(username, name)
@@ -119,6 +123,13 @@ class Seeding:
             username=username, email=mail, first_name=first, last_name=last, password=self.password
         )
         return user, True
+
+    def _factor(self, user: User) -> bool:
+        """An authenticator whose codes `./run --code NAME` prints, unless they have a second factor of their own."""
+        if Authenticator.objects.filter(user=user).exists():
+            return False
+        TOTP.activate(user, demo.authenticator(settings.DEMO_SEED, user.username))
+        return True
 
     def _agent(self, user: User, name: str, languages: list[str], team: Team) -> None:
         # Offline until they open the workspace: a case must not go to somebody who is not there.
@@ -138,6 +149,11 @@ def the_brand() -> int:
     for tag, value, names_handles in demo.RULES:
         _, new = ListeningRule.objects.get_or_create(
             brand=brand, tag=tag, defaults={"value": value, "names_handles": names_handles}
+        )
+        made += new
+    for kind, threshold, active in demo.APPROVAL_RULES:
+        _, new = ApprovalRule.objects.get_or_create(
+            brand=brand, kind=kind, defaults={"threshold": threshold, "active": active}
         )
         made += new
     for use, language, name, text in demo.TEMPLATES:

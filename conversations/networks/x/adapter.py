@@ -127,7 +127,7 @@ class X:
             if event.sender_id and event.sender_id != account.external_id
         ]
         newest = max((event.id for event in events), key=order, default=None)
-        return Page(posts=tuple(posts), newest_id=newest, next_token=_next_token(listing))
+        return Page(tuple(posts), newest, _next_token(listing), sent=_sent_by(account, events))
 
     def send_direct_message(self, account: Account, *, recipient_id: str, text: str) -> Sent:
         made = self._client.send_direct_message(_id(recipient_id), text, token=account.access_token)
@@ -145,16 +145,7 @@ class X:
     def sent_direct_messages(self, account: Account, *, recipient_id: str) -> list[SentMessage]:
         """Among the newest 100 of the conversation, of the last 30 days. 15 calls in 15 minutes."""
         listing = self._client.direct_messages_with(_id(recipient_id), token=account.access_token)
-        found = [
-            SentMessage(
-                external_id=event.id,
-                text=texts.clean(event.text),
-                urls=texts.urls(event.text, event.entities),
-                created_at=reading.moment(event.id, event.created_at),
-            )
-            for event in _messages(listing)
-            if event.sender_id == account.external_id
-        ]
+        found = _sent_by(account, _messages(listing))
         return sorted(found, key=lambda sent: order(sent.external_id), reverse=True)
 
     def sent_replies(self, account: Account, *, in_reply_to: str) -> list[SentMessage]:
@@ -318,6 +309,19 @@ def _id(external_id: str) -> str:
 
 def _next_token(listing: wire.Listing) -> str | None:
     return listing.meta.next_token if listing.meta else None
+
+
+def _sent_by(account: Account, events: Sequence[wire.DirectMessage]) -> tuple[SentMessage, ...]:
+    return tuple(
+        SentMessage(
+            external_id=event.id,
+            text=texts.clean(event.text),
+            urls=texts.urls(event.text, event.entities),
+            created_at=reading.moment(event.id, event.created_at),
+        )
+        for event in events
+        if event.sender_id == account.external_id
+    )
 
 
 def _messages(listing: wire.Listing) -> list[wire.DirectMessage]:

@@ -18,7 +18,7 @@ from conversations.networks.errors import Refused, Unavailable, Undetermined
 from conversations.networks.http import Answer, Http
 from conversations.networks.x import pace, prices, texts, wire
 from conversations.networks.x.problems import Doing, failure, server_time
-from conversations.networks.x.vocabulary import Vocabularies
+from conversations.networks.x.vocabulary import PERSON, PERSON_TO_US, Vocabularies
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ class Client:
         return user
 
     def users(self, ids: Sequence[str], *, token: str) -> list[wire.User]:
-        params = {"ids": ",".join(ids), "user.fields": "username,name,receives_your_dm"}
+        params = {"ids": ",".join(ids), "user.fields": PERSON_TO_US}
         answer = self.call("GET", "/2/users", params=params, token=token)
         listing = read(answer, wire.Listing)
         self._charge(answer, prices.of_listing(listing, "user", "users"))
@@ -88,9 +88,7 @@ class Client:
             token=token,
             call="mentions",
             resource="owned_post" if owned else "post",
-            # Whether somebody takes our direct messages is only told to the account that asks with its own
-            # token.
-            user_fields="username,name,receives_your_dm",
+            user_fields=PERSON_TO_US,
             params=_given(since_id=since_id, pagination_token=page_token),
         )
 
@@ -101,7 +99,7 @@ class Client:
             token=self._bearer_token,
             call=call,
             resource="post",
-            user_fields="username,name",
+            user_fields=PERSON,
             params={"query": query} | _given(since_id=since_id, next_token=page_token),
         )
 
@@ -200,7 +198,7 @@ class Client:
 
     def stream_request(self) -> tuple[str, dict[str, str], dict[str, str]]:
         """Path, query and headers of the filtered stream, in the vocabulary it is now known to speak."""
-        parameters = self.vocabularies.of("stream").parameters("username,name")
+        parameters = self.vocabularies.of("stream").parameters(PERSON)
         # Uncompressed: a compressor on the way may hold a lone post back until its buffer fills.
         return (
             "/2/tweets/search/stream",
@@ -255,7 +253,7 @@ class Client:
             "event_types": "MessageCreate",
             "dm_event.fields": "created_at,dm_conversation_id,entities,event_type,id,text",
             "expansions": "sender_id",  # the one way, in the newer vocabulary, to be told who wrote
-            "user.fields": "username,name,receives_your_dm",
+            "user.fields": PERSON_TO_US,
         }
         answer = self.call("GET", path, params=params | _given(pagination_token=page_token), token=token)
         listing = read(answer, wire.Listing)

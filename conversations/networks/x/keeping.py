@@ -16,7 +16,7 @@ from conversations.networks.x.problems import Doing
 log = logging.getLogger(__name__)
 
 # What a care account is told of. All are subscribed with its own token: all of them are private in X's newest words.
-EVENTS = ("post.mention.create", "dm.received", "chat.received", "oauth.revoke")
+EVENTS = ("post.mention.create", "dm.received", "dm.sent", "chat.received", "oauth.revoke")
 MOST_PAGES = 20  # of our subscriptions; self-serve has at most 1,500
 BUSY = 900.0  # seconds until a job that is in our way is looked at again
 

@@ -2,9 +2,8 @@
 
 import re
 
-from conversations.networks.base import Measure, TextKind
+from conversations.networks.base import LINK, Measure, TextKind
 
-LINK = "{link}"
 LINK_LENGTH = 23  # what X charges for any URL, whatever its own length
 REPLY_LIMIT = 280
 DIRECT_MESSAGE_LIMIT = 10_000  # X does not document it; seen in its clients

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from conversations.networks.x.wire import Filter, User
+from conversations.networks.x.wire import Entities, Filter, User
 
 
 class Pushed(msgspec.Struct, frozen=True):
@@ -21,6 +21,7 @@ class Envelope(msgspec.Struct, frozen=True):
 
 class MessageData(msgspec.Struct, frozen=True):
     text: str = ""
+    entities: Entities | None = None  # its links stand there as in version 2
 
 
 class MessageTarget(msgspec.Struct, frozen=True):

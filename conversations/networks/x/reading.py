@@ -12,6 +12,8 @@ log = logging.getLogger(__name__)
 
 SLUG = "x"
 
+MOST_FOLLOWERS = 2**31 - 1  # what a column of ours holds; nobody has them
+
 _ID = re.compile(r"[0-9]{1,19}\Z", re.ASCII)
 _SNOWFLAKE_EPOCH = datetime(2010, 11, 4, 1, 42, 54, 657000, tzinfo=UTC)
 
@@ -32,12 +34,14 @@ def snowflake_time(external_id: str) -> datetime:
 
 
 def author(user: wire.User) -> Author:
+    followers = user.public_metrics.followers_count if user.public_metrics else None
     return Author(
         network=SLUG,
         external_id=user.id,
         handle=texts.clean(user.username)[:50],
         name=texts.clean(user.name) or user.username,
         receives_dm=user.receives_your_dm,
+        followers=None if followers is None or followers < 0 else min(followers, MOST_FOLLOWERS),
     )
 
 

@@ -4,6 +4,11 @@ from dataclasses import dataclass
 
 from conversations.networks.x import wire
 
+# What we want to know of a person, in both vocabularies the same. X charges by the person, whatever is asked of them.
+PERSON = "username,name,public_metrics"
+# Whether somebody takes our direct messages is only told to the account that asks with its own token.
+PERSON_TO_US = f"{PERSON},receives_your_dm"
+
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:

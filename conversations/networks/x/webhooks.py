@@ -14,9 +14,9 @@ from typing import TypeVar
 
 import msgspec
 
-from conversations.networks.base import Event, EventKind, Post
+from conversations.networks.base import Event, EventKind, Post, SentMessage
 from conversations.networks.errors import Forged, Refused
-from conversations.networks.x import prices, pushed, reading, wire
+from conversations.networks.x import prices, pushed, reading, texts, wire
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +64,8 @@ def _events(given: pushed.Pushed, event_id: str, web_url: str) -> tuple[Event, .
         return (_post(given, event_id, account, web_url),)
     if kind == "dm.received":
         return _messages(given, event_id, account, web_url)
+    if kind == "dm.sent":
+        return _sent(given, event_id, account)
     if kind == "chat.received":
         return (_sealed(given, event_id, account, web_url),)
     if kind in {"post.delete", "tweet.delete"}:
@@ -93,7 +95,7 @@ def _messages(given: pushed.Pushed, event_id: str, account: str, web_url: str) -
         made = message.message_create
         if made is None or not reading.is_id(message.id) or not reading.is_id(made.sender_id):
             continue
-        if made.sender_id == account:  # our own, which we know already
+        if made.sender_id == account:  # our own; those are told as dm.sent
             continue
         us = (made.target.recipient_id if made.target else "") or account
         post = reading.message(
@@ -106,6 +108,26 @@ def _messages(given: pushed.Pushed, event_id: str, account: str, web_url: str) -
         )
         number = f"{event_id}:{len(events)}" if events else event_id
         events.append(_event(number, account, "message", post, "dm_event"))
+    return tuple(events) or (Event(event_id, account, "other"),)
+
+
+def _sent(given: pushed.Pushed, event_id: str, account: str) -> tuple[Event, ...]:
+    """Each message of the event that left as the account, whoever sent it. X charges nothing for these."""
+    payload = _read(given.payload, pushed.PushedMessages)
+    events: list[Event] = []
+    for message in wire.items(payload.direct_message_events if payload else None, pushed.PushedMessage):
+        made = message.message_create
+        if made is None or not reading.is_id(message.id) or made.sender_id != account:
+            continue
+        said = made.message_data or pushed.MessageData()
+        sent = SentMessage(
+            external_id=message.id,
+            text=texts.clean(said.text),
+            urls=texts.urls(said.text, said.entities),
+            created_at=reading.moment(message.id, reading.milliseconds(message.created_timestamp)),
+        )
+        number = f"{event_id}:{len(events)}" if events else event_id
+        events.append(Event(number, account, "sent", sent=sent))
     return tuple(events) or (Event(event_id, account, "other"),)
 
 

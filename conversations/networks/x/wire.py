@@ -74,11 +74,16 @@ class Post(msgspec.Struct, frozen=True):
         return self.note_post or self.note_tweet
 
 
+class UserMetrics(msgspec.Struct, frozen=True):
+    followers_count: int | None = None
+
+
 class User(msgspec.Struct, frozen=True):
     id: str
     username: str = ""
     name: str = ""
     receives_your_dm: bool | None = None
+    public_metrics: UserMetrics | None = None
 
 
 class DirectMessage(msgspec.Struct, frozen=True):

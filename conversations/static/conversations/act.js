@@ -3,8 +3,8 @@
 import { word } from "../citisocial/js/render.js";
 
 /**
- * POST the form as its button would. Resolves to the server's JSON when it was done, and throws an Error whose
- * message is the sentence to show otherwise.
+ * POST the form as its button would. Resolves to the server's JSON when it was done, and throws an Error otherwise:
+ * its message is the sentence to show, its `at` the place in the text that is meant, if one is.
  */
 export async function act(form, button) {
   const target = button && button.hasAttribute("formaction") ? button.formAction : form.action;
@@ -18,5 +18,7 @@ export async function act(form, button) {
   const data = await answer.json().catch(() => null);
   if (data && data.ok) return data;
   // Without a sentence of ours it is not known whether it was done: say so rather than invite a second one.
-  throw new Error(data && data.error ? data.error.message : word("look-first"));
+  const refusal = new Error(data && data.error ? data.error.message : word("look-first"));
+  refusal.at = data?.error?.at;
+  throw refusal;
 }

@@ -2,6 +2,7 @@
 
 import { word } from "../citisocial/js/render.js";
 import { act } from "./act.js";
+import { putTemplate, startPicker } from "./picker.js";
 
 const PAUSE = 300; // milliseconds without a key before the text is measured
 const KINDS = { dm: "dm", public: "reply" };
@@ -12,6 +13,7 @@ const USES = { dm: ["invitation"], public: ["reply"], secure: ["chat"] };
 export function startComposer({ page, say, refresh }) {
   const form = () => page.querySelector("[data-composer]");
   const field = () => page.querySelector("[data-text]");
+  const from = () => page.querySelector("[data-template]"); // the template that the text began with
   const audience = () => page.querySelector('[name="audience"]:checked')?.value ?? "";
   const visible = () => [...form().querySelectorAll(".btn--send")].find((button) => button.offsetParent);
   let timer = 0;
@@ -24,6 +26,14 @@ export function startComposer({ page, say, refresh }) {
     if (place.textContent !== sentence) place.textContent = sentence;
   }
 
+  /** Select what was refused: `at` counts code points of the text as it was sent, the field counts UTF-16. */
+  function point(box, at) {
+    const units = (points) => [...box.value].slice(0, points).join("").length;
+    box.setAttribute("aria-invalid", "true");
+    box.focus();
+    if (at) box.setSelectionRange(units(at[0]), units(at[1]));
+  }
+
   function choose(value) {
     const option = page.querySelector(`[name="audience"][value="${value}"]`);
     if (option && !option.disabled) option.checked = true;
@@ -33,7 +43,7 @@ export function startComposer({ page, say, refresh }) {
   function putBack(text) {
     const box = field();
     if (!box || !text) return;
-    box.value = box.value.trim() ? box.value : text.replace(LINK, "").trim();
+    if (!box.value.trim()) box.value = text.endsWith(LINK) ? text.slice(0, -LINK.length).trim() : text;
     changed();
     box.focus();
   }
@@ -41,6 +51,7 @@ export function startComposer({ page, say, refresh }) {
   function changed() {
     if (!form()) return;
     grow(field());
+    if (!field().value.trim()) from().value = "";
     for (const group of form().querySelectorAll("[data-use]")) {
       group.disabled = !(USES[audience()] ?? []).includes(group.dataset.use);
       group.hidden = group.disabled;
@@ -91,11 +102,12 @@ export function startComposer({ page, say, refresh }) {
   async function send(button) {
     const box = field();
     const text = box.value.trim();
+    const typed = box.value;
     if (!text) return box.focus();
     complain(tooLong);
     if (tooLong) return box.focus();
     if (audience() === "secure") {
-      say(text);
+      say(text, from().value);
       return sent(box);
     }
     if (busy) return;
@@ -107,6 +119,7 @@ export function startComposer({ page, say, refresh }) {
       refresh();
     } catch (refusal) {
       complain(refusal.message);
+      if (box.value === typed) point(box, refusal.at);
     } finally {
       busy = false;
       if (!tooLong) button.removeAttribute("aria-disabled");
@@ -116,22 +129,26 @@ export function startComposer({ page, say, refresh }) {
 
   function sent(box) {
     box.value = "";
-    form().querySelector("[data-template]").value = "";
     changed();
     box.focus();
   }
 
-  async function insert(pick) {
+  const offered = () =>
+    [...page.querySelectorAll("[data-use]:enabled option")].map(({ value, label, lang }) => ({
+      id: value,
+      name: label,
+      language: lang,
+    }));
+
+  async function insert(id, start, end) {
     const url = new URL(document.getElementById("pick").action);
-    url.searchParams.set("template", pick.value);
+    url.searchParams.set("template", id);
     try {
       const answer = await fetch(url, { headers: { Accept: "application/json" } });
-      const { text, audience: meant } = await answer.json();
-      choose(meant);
+      const { text } = await answer.json();
       const box = field();
-      box.setRangeText(text, box.selectionStart, box.selectionEnd, "end");
-      form().querySelector("[data-template]").value = meant === "dm" ? pick.value : "";
-      pick.value = "";
+      putTemplate(box, text, start, end);
+      from().value = id;
       changed();
       box.focus();
     } catch {
@@ -139,18 +156,23 @@ export function startComposer({ page, say, refresh }) {
     }
   }
 
+  const picker = startPicker({ page, field, offered, onPick: insert });
+
   page.addEventListener("submit", (event) => {
     if (event.target !== form()) return;
     event.preventDefault();
     send(event.submitter);
   });
-  page.addEventListener("input", (event) => event.target === field() && changed());
+  page.addEventListener("input", (event) => {
+    if (event.target !== field()) return;
+    if (field().hasAttribute("aria-invalid")) complain(""); // it was of the text as it stood
+    field().removeAttribute("aria-invalid");
+    changed();
+  });
   page.addEventListener("change", (event) => {
-    if (event.target.matches("[data-pick]")) {
-      if (event.target.value) insert(event.target);
-    } else if (event.target.matches('[name="audience"], #with-link')) {
-      changed();
-    }
+    if (!event.target.matches('[name="audience"], #with-link')) return;
+    picker.close(); // it offered what fits another audience
+    changed();
   });
   page.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || event.target !== field()) return;

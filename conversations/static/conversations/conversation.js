@@ -28,7 +28,7 @@ const log = createLog({
 const socket = connect(page.dataset.socket, { onFrame, onState });
 const composer = startComposer({
   page,
-  say: (text) => log.post(text),
+  say: (text, template) => log.post(text, template),
   refresh: refreshSoon,
 });
 

@@ -58,7 +58,8 @@ function onFrame(frame) {
 
 function showStop(sentence) {
   const banner = document.getElementById("stopped");
-  if (banner.hidden === !sentence) return;
+  const shown = banner.hidden ? "" : banner.querySelector('[data-f="text"]').textContent;
+  if (shown === sentence) return;
   put(banner, { text: sentence });
   banner.hidden = !sentence;
   // What may be written to whom has changed with it.

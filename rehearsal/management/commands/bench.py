@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from citisocial.servers import CannotStart
-from rehearsal import benching
+from rehearsal import benching, redirects
 from rehearsal.people import Stumble
 
 
@@ -25,6 +25,7 @@ class Command(BaseCommand):
         ingest.add_argument("--events", type=int, default=60_000, help="in a round (default 60000)")
         ingest.add_argument("--rounds", type=int, default=3, help="of each way, in turn (default 3)")
         ingest.set_defaults(run=self.ingest)
+        redirects.add(kinds)
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:

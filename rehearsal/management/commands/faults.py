@@ -3,15 +3,30 @@
 import json
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
 from citisocial.servers import CannotStart
-from rehearsal import breaking, disturbing, masking, recovering, rows
+from rehearsal import (
+    breaking,
+    clicking,
+    disturbing,
+    intruding,
+    masking,
+    recovering,
+    rows,
+    sendings,
+    stopping,
+    tampering,
+)
 from rehearsal.management.commands.replay import rate
 from rehearsal.people import Stumble
 from rehearsal.premises import complain
+
+# Suites that bring their own sub-command: each has `add(suites)`, which names a function `run(options) -> bool`.
+SUITES: tuple[ModuleType, ...] = (sendings, intruding, stopping, tampering, clicking)
 
 
 class Command(BaseCommand):
@@ -33,6 +48,8 @@ class Command(BaseCommand):
         masked.add_argument("--cards", type=int, default=5000, help="how many card numbers (default 5000)")
         masked.add_argument("--file", type=Path, help="real posts for false alarms (default: dev.csv.gz of the data)")
         masked.set_defaults(run=self.masking)
+        for suite in SUITES:
+            suite.add(suites)
         self._add_listening(suites.add_parser("listening", help="X fails in every way it can, during a replay"))
 
     def _add_listening(self, parser: CommandParser) -> None:

@@ -8,7 +8,7 @@
 //                               state is "waiting" (no connection), "sending" or "failed" (with its reason)
 //   opened() / lost()           call from onState of the socket
 //   receive(frame) -> boolean   call from onFrame; false for frames that are not about messages
-//   post(text) -> clientId      say something; it is kept and repeated until it has a seq or was refused
+//   post(text, template) -> clientId  say something, perhaps begun from a template (its id); it is kept and repeated until it has a seq or was refused
 //   seen(seq, clientIds)        the page was drawn again from the server and shows everything up to seq
 // The database is the truth: `resume` asks for seq > lastSeq on connect, on a gap and every 15 s.
 
@@ -26,7 +26,9 @@ export function createLog({ send, lastSeq = 0, onMessage, onPending = () => {} }
 
   function attempt(item) {
     item.triedAt = Date.now();
-    const sent = connected && send({ type: "post", client_id: item.clientId, text: item.text });
+    const frame = { type: "post", client_id: item.clientId, text: item.text };
+    if (item.template) frame.template = item.template;
+    const sent = connected && send(frame);
     item.state = sent ? "sending" : "waiting";
   }
 
@@ -84,8 +86,8 @@ export function createLog({ send, lastSeq = 0, onMessage, onPending = () => {} }
       else return false;
       return true;
     },
-    post(text) {
-      const item = { clientId: newId(), text, state: "waiting", reason: "", triedAt: 0 };
+    post(text, template = 0) {
+      const item = { clientId: newId(), text, template: Number(template), state: "waiting", reason: "", triedAt: 0 };
       unsent.set(item.clientId, item);
       attempt(item);
       changed();
