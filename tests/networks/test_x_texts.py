@@ -110,3 +110,9 @@ def test_a_reply_fits_or_does_not(scripted, text: str, valid: bool) -> None:
 )
 def test_a_direct_message_is_counted_plainly(scripted, text: str, link: bool, used: int, valid: bool) -> None:
     assert scripted.x.measure(text, kind="dm", link=link) == Measure(used, 10_000, valid)
+
+
+def test_dots_in_a_row_are_counted_and_hold_nobody_up():
+    assert length.weighted_length("a." * 500) == 1_000
+    assert length.weighted_length("a." * 5_000) == 10_000
+    assert length.weighted_length("see a.b.c.example.com/x.y") == 4 + 23

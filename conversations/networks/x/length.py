@@ -8,7 +8,12 @@ LINK_LENGTH = 23  # what X charges for any URL, whatever its own length
 REPLY_LIMIT = 280
 DIRECT_MESSAGE_LIMIT = 10_000  # X does not document it; seen in its clients
 
+# The library's search for URLs takes time with the cube of the dots in a row: 500 would hold a process for ten seconds.
+DOTS = 10  # in one run of signs without a gap; more is no host name
+
 _LEADING_MENTIONS = re.compile(r"\A\s*(?:[@\uff20][A-Za-z0-9_]{1,15}\s+)+")  # \uff20: the full-width at sign
+_WORD = re.compile(r"\S+")
+_DOT = "\u00b7"
 _NEVER_ALLOWED = re.compile("[\ufffe\uffff\ufeff]")
 
 
@@ -39,4 +44,9 @@ def weighted_length(text: str) -> int:
     # Here, because its tables of emoji cost every process half a second at its start, and few ever measure.
     from twitter_text import parse_tweet
 
-    return int(parse_tweet(text).weightedLength) if text else 0
+    return int(parse_tweet(_WORD.sub(lambda word: _plain(word[0]), text)).weightedLength) if text else 0
+
+
+def _plain(word: str) -> str:
+    """A word in which no URL is looked for when it has too many dots; the sign in their place counts as much."""
+    return word.replace(".", _DOT) if word.count(".") > DOTS else word
