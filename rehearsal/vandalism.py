@@ -221,4 +221,4 @@ def _other(value: Any, chance: random.Random) -> Any:
         return value[:at] + chance.choice("abcxyz") + value[at + chance.randrange(2) :]
     if isinstance(value, list):
         return [*value, 1]
-    return value.replace(microsecond=value.microsecond ^ (1 << chance.randrange(19)))
+    return value.replace(microsecond=(value.microsecond + 1 + chance.randrange(999_999)) % 1_000_000)
