@@ -19,7 +19,7 @@ from . import bills, clocks, counting
 from .desk import Desk
 from .people import Stumble
 from .posting import Posted, Progress, Steady, post, write
-from .premises import complain, own_house, show_logs
+from .premises import complain, own_house, raise_caps, show_logs
 from .replaying import wait_until_streaming
 from .rows import Row
 
@@ -47,6 +47,7 @@ SELECT count(*) FROM conversations_outgoing WHERE delivery NOT IN ('SENT', 'FAIL
 
 def rehearse(mentions: int) -> dict[str, Any]:
     """The day in a house of its own. `wrong` holds sentences; without any, both books agree and all was heard."""
+    raise_caps()
     with own_house(announce=complain) as house:
         wait_until_streaming(house)
         first = clocks.next_midnight() + INTO_THE_HOUR

@@ -28,7 +28,7 @@ from .breaking import ROOT, default_file
 from .inlets import Doors
 from .joining import resolve
 from .people import Stumble
-from .premises import complain, own_house, show_logs
+from .premises import complain, own_house, raise_caps, show_logs
 from .private import Inventor, Seed
 from .rows import Row
 from .scene import Scene
@@ -65,6 +65,7 @@ def rehearse(cards: int, real: Sequence[Row]) -> dict[str, Any]:
     seeds = Inventor().seeds(cards)
     share = dealt(seeds)
     wanted = Wanted(seeds)
+    raise_caps()
     with own_house(announce=complain) as house:
         try:
             facts, wrong = _said(house, share, wanted)

@@ -12,7 +12,15 @@ from citisocial import servers
 
 # A walk wipes Valkey and a replay fills the database: never those that the environment names.
 NAMED = ("DATABASE_URL", "REDIS_URL", "SANDBOX_DATABASE_URL")
+# What would brake one agent who writes to everybody: ours is raised where a suite needs it, the network's is not.
+CAPS = ("OUTREACH_AGENT_PER_HOUR", "OUTREACH_BRAND_PER_HOUR", "OUTREACH_RECIPIENT_PER_DAY")
 SHOWN = 12  # lines of a log
+
+
+def raise_caps() -> None:
+    """For every house that is started from here on; said aloud, because the figures are then not a bank's."""
+    os.environ.update(dict.fromkeys(CAPS, "100000"))
+    complain(f"raised to 100,000 for this suite: {', '.join(CAPS)}")
 
 
 @contextmanager
