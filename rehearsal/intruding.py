@@ -189,14 +189,15 @@ def _stranger(name: str, scene: Scene) -> Intruder:
 
 def _written(scene: Scene) -> Target:
     """The agent writes to the customer once more: a new link, which is not the last one."""
-    before = scene.link
+    before = reaching.links(scene)
     reaching.invite(scene)
 
-    def look() -> Answer | None:
-        reaching.dm(scene)
-        return None if scene.link == before else scene.customer.open(scene.link, to=scene.house.site_url)
+    def look() -> str | None:
+        found = reaching.links(scene)
+        return found[-1] if found and found[-1] not in before else None
 
-    welcome = until(look, "a new link", within=WAIT)
+    scene.link = until(look, "a new link", within=WAIT)
+    welcome = scene.customer.open(scene.link, to=scene.house.site_url)
     code = find(r"\b([0-9A-Z]{4}-[0-9A-Z]{4})\b", welcome.body, "code on the welcome page")
     return Target(scene.house, welcome.url, scene.case_id, code)
 

@@ -116,15 +116,14 @@ def invite(scene: Scene) -> str:
 
 def dm(scene: Scene) -> str:
     """The customer finds the message with the link."""
-    x, door = scene.house.x_url, f"{scene.house.link_url}/"
-
-    def look() -> Answer | None:
-        page = scene.customer.open(f"{x}/dms", to=x)
-        return page if any(link.href.startswith(door) for link in page.page.links) else None
-
-    page = until(look, "the direct message with the link", within=WAIT)
-    scene.link = [link.href for link in page.page.links if link.href.startswith(door)][-1]
+    scene.link = until(lambda: links(scene) or None, "the direct message with the link", within=WAIT)[-1]
     return "the direct message is there, with its link"
+
+
+def links(scene: Scene) -> list[str]:
+    """The links of ours in the customer's direct messages, the newest last."""
+    page = scene.customer.open(f"{scene.house.x_url}/dms", to=scene.house.x_url)
+    return [link.href for link in page.page.links if link.href.startswith(f"{scene.house.link_url}/")]
 
 
 def link(scene: Scene) -> str:

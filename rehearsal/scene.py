@@ -6,6 +6,7 @@ import struct
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from citisocial.servers import House
@@ -20,6 +21,7 @@ FACTOR = "/accounts/2fa/authenticate/"
 PERIOD = 30  # seconds for which an authenticator shows a code
 TRIES = 4  # of at most three people who play one
 USED: dict[tuple[str, str], int] = {}  # (site, login): the last period whose code was typed
+Found = TypeVar("Found")
 WAIT = 45.0  # seconds that anything may take; on a free machine nothing takes more than five
 
 
@@ -164,7 +166,7 @@ def open_chat(person: Person, house: House, case_id: str) -> Socket:
     return socket
 
 
-def until(ask: Callable[[], Answer | None], what: str, *, within: float, every: float = 0.25) -> Answer:
+def until(ask: Callable[[], Found | None], what: str, *, within: float, every: float = 0.25) -> Found:
     """Ask again and again, as somebody does who presses reload; a Stumble that says `what` never came."""
     deadline = time.monotonic() + within
     while True:

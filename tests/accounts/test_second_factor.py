@@ -3,12 +3,13 @@
 import base64
 import json
 import re
-import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.totp.internal import auth as totp
 from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, hotp_value
 from django.core.cache import cache
 from django.core.exceptions import ImproperlyConfigured
@@ -24,10 +25,14 @@ PASSKEY, BY_PASSKEY = "/accounts/2fa/webauthn/add/", "/accounts/2fa/webauthn/log
 SECRET = base64.b32encode(b"a secret for tests!!").decode()
 
 
+NOON = 1_800_000_000  # the first second of a period
+
+
 @pytest.fixture(autouse=True)
-def no_history() -> None:
-    """Failed sign-ins of one test must not count in the next."""
+def no_history(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Failed sign-ins of one test must not count in the next, and no period of 30 s ends while a code is typed."""
     cache.clear()
+    monkeypatch.setattr(totp, "time", SimpleNamespace(time=lambda: NOON))
 
 
 def by_password(client: Client, name: str) -> Any:
@@ -36,7 +41,7 @@ def by_password(client: Client, name: str) -> Any:
 
 def digits(secret: str = SECRET, later: int = 0) -> str:
     """What the app shows now, or so many periods later."""
-    return format_hotp_value(hotp_value(secret, int(time.time()) // 30 + later))
+    return format_hotp_value(hotp_value(secret, NOON // 30 + later))
 
 
 def has_app(user: User) -> Authenticator:
