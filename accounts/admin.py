@@ -1,5 +1,6 @@
 """Takes supervisors' requests about people, leaves what the domain functions write; states are read-only."""
 
+from collections.abc import Callable
 from typing import Any
 
 import allauth.account.admin
@@ -13,6 +14,7 @@ from django.contrib.auth.admin import GroupAdmin as StockGroupAdmin
 from django.contrib.auth.admin import UserAdmin as StockUserAdmin
 from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.forms import Form, ModelForm
 from django.http import HttpRequest, HttpResponse
@@ -21,7 +23,7 @@ from django.utils.translation import ngettext
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from accounts import agents, customers, mfa, permissions
+from accounts import agents, customers, mfa, permissions, signals
 from accounts.models import Agent, Customer, ProvenHandle, Shift, Team, User
 
 # No pages for allauth's rows: those about networks are never written; an address and a factor are ways to sign in.
@@ -87,22 +89,29 @@ class UserAdmin(StockUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]
         others = chosen.exclude(username=request.user.get_username())
         return list(others if request.user.is_superuser else others.filter(is_superuser=False))
 
+    def supervise(self, request: HttpRequest, chosen: QuerySet[User], act: Callable[[User], bool], verb: str) -> None:
+        """Do it to each within reach, each with its line in the trail or not at all, and say how many it was."""
+        done = 0
+        for user in self.within_reach(request, chosen):
+            with transaction.atomic():
+                if act(user):
+                    signals.supervised.send(User, user=user, by=request.user, verb=verb)
+                    done += 1
+        say(request, done, chosen.count())
+
     @admin.action(description=_("Close the login and sign the person out everywhere"), permissions=["change"])
     def close_logins(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        done = [user for user in self.within_reach(request, queryset) if permissions.close_login(user)]
-        say(request, len(done), queryset.count())
+        self.supervise(request, queryset, permissions.close_login, "login_closed")
 
     @admin.action(description=_("Open the login again"), permissions=["change"])
     def open_logins(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        done = [user for user in self.within_reach(request, queryset) if permissions.open_login(user)]
-        say(request, len(done), queryset.count())
+        self.supervise(request, queryset, permissions.open_login, "login_opened")
 
     @admin.action(
         description=_("All second factors are lost: add new ones at the next sign-in"), permissions=["change"]
     )
     def take_factors_away(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        done = [user for user in self.within_reach(request, queryset) if mfa.take_away(user)]
-        say(request, len(done), queryset.count())
+        self.supervise(request, queryset, mfa.take_away, "factors_taken_away")
 
 
 @admin.register(Group)
@@ -208,4 +217,6 @@ class ProvenHandleAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
 
     @admin.action(description=_("Withdraw the proof"), permissions=["revoke"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[ProvenHandle]) -> None:
-        say(request, sum(customers.revoke_handle(proof) for proof in queryset), queryset.count())
+        assert isinstance(request.user, User)  # the admin lets nobody else in
+        by = request.user
+        say(request, sum(customers.revoke_handle(proof, by=by) for proof in queryset), queryset.count())

@@ -5,8 +5,9 @@ from django.contrib.auth.models import AnonymousUser
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from accounts import signals
 from accounts.errors import HandleTaken
-from accounts.models import Agent, Customer, ProvenHandle
+from accounts.models import Agent, Customer, ProvenHandle, User
 from citisocial.clock import now
 
 
@@ -61,8 +62,11 @@ def hold(customer: Customer, network: str, external_id: str) -> ProvenHandle | N
     return held.filter(customer=customer, network=network, external_id=external_id, revoked_at=None).first()
 
 
-def revoke_handle(handle: ProvenHandle) -> bool:
+def revoke_handle(handle: ProvenHandle, *, by: User) -> bool:
     """The network account counts as unproven from now on; the row stays. True when this call did it."""
-    changed = ProvenHandle.objects.filter(pk=handle.pk, revoked_at=None).update(revoked_at=now()) == 1
+    with transaction.atomic():
+        changed = ProvenHandle.objects.filter(pk=handle.pk, revoked_at=None).update(revoked_at=now()) == 1
+        if changed:
+            signals.handle_revoked.send(ProvenHandle, handle=handle, by=by)
     handle.refresh_from_db(fields=["revoked_at"])
     return changed

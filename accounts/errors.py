@@ -35,7 +35,7 @@ class StepUp(AccountError):
     def __init__(self) -> None:
         super().__init__(
             _(
-                "Sending needs your second factor once a shift. Confirm it in the menu under your name, then press send"
-                " again: your text stays here."
+                "Sending in the bank’s name needs your second factor once a shift. Confirm it in the menu under your"
+                " name, then press again: your text stays here."
             )
         )

@@ -64,13 +64,18 @@ def stepped_up(view: View) -> View:
 
     @wraps(view)
     def confirmed(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        limit: int = settings.OUTREACH_STEP_UP_SECONDS
-        at = proven_at(request)
-        if limit and (at is None or time.time() - at > limit):
-            raise StepUp
+        step_up(request)
         return view(request, *args, **kwargs)
 
     return confirmed
+
+
+def step_up(request: HttpRequest) -> None:
+    """StepUp unless the proof is fresh: for whoever has a text sent in the bank's name, by pressing or approving."""
+    limit: int = settings.OUTREACH_STEP_UP_SECONDS
+    at = proven_at(request)
+    if limit and (at is None or time.time() - at > limit):
+        raise StepUp
 
 
 def refusal(request: HttpRequest) -> HttpResponse:

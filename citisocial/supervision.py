@@ -24,6 +24,12 @@ UNFOLD = {
     "SCRIPTS": [lambda request: static("conversations/admin.js")],
     "GLOBAL_CALLBACK": "conversations.admin.dashboard.site_context",
     "DASHBOARD_CALLBACK": "conversations.admin.dashboard.show",
+    "ACCOUNT": {
+        "navigation": [
+            {"title": "Confirm your second factor", "link": reverse_lazy("mfa_reauthenticate")},
+            {"title": "Passkeys and authenticator", "link": reverse_lazy("mfa_index")},
+        ],
+    },
     "SIDEBAR": {
         "navigation": [
             {

@@ -13,7 +13,7 @@ from citisocial.clock import now
 from conversations import cases, gate, invitations, outbox, scrutiny
 from conversations.errors import BadText, CaseClosed, NotAllowed, TooLate
 from conversations.models import Approval, Mention, Outgoing
-from conversations.outbox import LINK
+from conversations.networks.base import LINK
 
 Delivery = Outgoing.Delivery
 Verdict = Approval.Verdict

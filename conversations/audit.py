@@ -66,6 +66,9 @@ VERBS = {
     "consented": "Agreed to link the handle",
     "refused_entry": "Somebody was kept out of a hand-off",
     "unlinked": "Handle taken back",
+    "login_closed": "Login closed",
+    "login_opened": "Login opened again",
+    "factors_taken_away": "Second factors taken away",
     "trail_read": "Trail read",
     "trail_exported": "Trail exported",
     "trail_verified": "Trail verified",
@@ -82,6 +85,11 @@ def record(
     event.mac = mac_of(event)
     event.save(force_insert=True)
     return event
+
+
+def supervised(user: User, *, by: User, verb: str) -> AuditEvent:
+    """A supervisor's act on somebody's login (accounts.signals)."""
+    return record(verb, user=by, actor="supervisor", data={"login": user.pk})
 
 
 def mac_of(event: AuditEvent) -> bytes:

@@ -6,22 +6,18 @@ A text without a link is known by its words: so one conversation never holds two
 is sent that could not be looked up.
 """
 
-import html
 import logging
-import re
 import time
-import unicodedata
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from citisocial.clock import now
-from conversations import caps, cases, credentials, eligibility, outbox, rogues, stops, ways
+from conversations import caps, cases, credentials, eligibility, metering, outbox, placeholders, rogues, stops, ways
 from conversations.models import Author, BrandAccount, Outgoing
-from conversations.networks.base import Sent, SentMessage
+from conversations.networks.base import LINK, Sent, SentMessage
 from conversations.networks.errors import NetworkError, RateLimited, Refused, Undetermined, Unreachable
-from links import shortener
 
 log = logging.getLogger(__name__)
 Kind, Delivery = Outgoing.Kind, Outgoing.Delivery
@@ -35,8 +31,7 @@ LOOKS = 2  # reads of direct messages that one doubtful text may take
 UNTIL_SEARCHED = timedelta(seconds=45)  # X's search, which replies are looked up by, sees half a minute late
 GIVE_UP = timedelta(hours=1)  # of looking
 MOST_ATTEMPTS = 64  # with the waits between them about an hour of trying
-WRAPPED = re.compile(r"https?://\S+")
-CLOCKS_APART = timedelta(seconds=5)  # the network's and ours
+SOON = timedelta(seconds=5)  # when those that are looked up now are known
 
 
 def deliver_waiting(limit: int = 50) -> int:
@@ -127,31 +122,26 @@ def _free_at(outgoing: Outgoing) -> datetime | None:
     if reads < LOOKS:
         return until
     if reads < LOOKS * (unsure + 1):
-        return at + CLOCKS_APART  # those are about to be known
+        return at + SOON
     return outbox.free_at(account)
 
 
 def _send(outgoing: Outgoing) -> Sent:
     network = credentials.network(outgoing.account.network)
     account = credentials.ready(outgoing.account)
-    text = _text(outgoing)
+    text = placeholders.as_sent(outgoing)
     _insist(outgoing)
     if outgoing.kind == Kind.DM:
         return network.send_direct_message(account, recipient_id=outgoing.recipient.external_id, text=text)
     assert outgoing.answers is not None  # a public reply is made with the post that it answers
     post, button = outgoing.answers.external_id, outgoing.message_button
-    summoned = outgoing.answers.accounts.filter(pk=outgoing.account_id).exists()
-    return network.reply(account, in_reply_to=post, text=text, message_button=button, summoned=summoned)
+    return network.reply(account, in_reply_to=post, text=text, message_button=button, summoned=_summoned(outgoing))
 
 
-def _text(outgoing: Outgoing) -> str:
-    """The words as they leave: the link, its code and our address in their places."""
-    text = outgoing.text
-    if outbox.CODE in text:
-        text = text.replace(outbox.CODE, shortener.code(outgoing.invitation.link))
-    if outbox.LINK in text:
-        text = text.replace(outbox.LINK, shortener.url(outgoing.invitation.link))
-    return text.replace(outbox.ADDRESS, outgoing.case.brand.address)
+def _summoned(outgoing: Outgoing) -> bool:
+    """Whether the post that is answered named us: networks charge less for that."""
+    post = outgoing.answers
+    return post is not None and post.accounts.filter(pk=outgoing.account_id).exists()
 
 
 def _insist(outgoing: Outgoing) -> None:
@@ -188,6 +178,18 @@ def _record(outgoing: Outgoing, external_id: str) -> None:
     with transaction.atomic():
         if outbox.move(outgoing, Delivery.SENT, verb="sent", sent_at=now(), external_id=external_id):
             cases.contacted(outgoing.case, user=outgoing.pressed_by)
+
+
+def _meter(outgoing: Outgoing, found: SentMessage) -> None:
+    """What it cost is said by the answer that we did not hear; counted on the day it was written."""
+    slug, text = outgoing.account.network, placeholders.as_sent(outgoing)
+    charge = credentials.network(slug).charged(
+        found.external_id,
+        text=text,
+        kind="dm" if outgoing.kind == Kind.DM else "reply",
+        summoned=_summoned(outgoing),
+    )
+    metering.record(slug, [charge], day=found.created_at.astimezone(UTC).date())
 
 
 def look_up_doubtful(limit: int = 200) -> int:
@@ -230,6 +232,7 @@ def _look_up(outgoing: Outgoing) -> bool:
     found = next((m for m in there if _is_it(outgoing, m)), None)
     if found is not None:
         _record(outgoing, found.external_id)
+        _meter(outgoing, found)
     if outgoing.kind == Kind.DM:
         rogues.look(outgoing.account, there)
     if found is None and outgoing.absent_at is None:
@@ -263,20 +266,9 @@ def _sent_before(outgoing: Outgoing) -> list[SentMessage]:
 
 
 def _is_it(outgoing: Outgoing, message: SentMessage) -> bool:
-    """The same link; for a text without one, the same words, sent since the claim and claimed by no other row."""
-    if outbox.LINK in outgoing.text:
-        return any(shortener.matches(outgoing.invitation.link, url) for url in message.urls)
+    """What was sent since the claim; the same words are one row's only."""
     assert outgoing.claimed_at is not None
-    if message.created_at < outgoing.claimed_at - CLOCKS_APART:
+    if not placeholders.shows(message, outgoing, since=outgoing.claimed_at):
         return False
-    address = outgoing.case.brand.address
-    ours, theirs = _words(outgoing.text.replace(outbox.ADDRESS, "")), _words(message.text.replace(address, ""))
-    # A network may put the names of those who are answered before a reply.
     explained = Outgoing.objects.filter(account=outgoing.account, external_id=message.external_id)
-    return theirs.endswith(ours) and not explained.exists()
-
-
-def _words(text: str) -> str:
-    """A text without what a network may change about it: forms of letters, escapes, gaps, addresses wrapped."""
-    text = unicodedata.normalize("NFC", html.unescape(text))
-    return " ".join(WRAPPED.sub("", text).split())
+    return LINK in outgoing.text or not explained.exists()

@@ -11,12 +11,10 @@ from conversations import credentials, disguises
 from conversations.errors import BadText, NotReachable
 from conversations.masking import first_place
 from conversations.models import Case
-from conversations.networks.base import LINK, Measure
+from conversations.networks.base import ADDRESS, CODE, LINK, Measure
 
 Kind = Literal["dm", "reply", "chat"]
 
-# What is replaced when a message with our link leaves: the link, the short code for those who type, and where to.
-CODE, ADDRESS = "{code}", "{address}"
 PLACEHOLDERS = (LINK, CODE, ADDRESS)
 LONGEST_CODE = "XXXX-XXXX"
 

@@ -168,24 +168,22 @@ def prove(invitation_id: int, customer: Customer, *, external_id: str, handle: s
     raise WrongHandle
 
 
-def take_back(customer: Customer, handle: ProvenHandle) -> bool:
-    """The handle has to be proven again before it opens anything new. True when this call did it.
+def note_revoked(handle: ProvenHandle, by: User) -> None:
+    """A proof was taken back, by the customer or a supervisor: the trail has it, and the agents of its chats are told.
 
     Chats that it opened stay open: they are the bank customer's, who signs in to each, and the record of how the two
-    were linked stays true. Their agents are told.
+    were linked stays true. The handle has to be proven again before it opens anything new.
     """
-    with transaction.atomic():
-        if not customers.revoke_handle(handle):
-            return False
-        opened = Case.objects.filter(bindings__customer=customer, bindings__network=handle.network)
-        opened = opened.filter(bindings__proven_id=handle.external_id).exclude(status=Case.Status.CLOSED).distinct()
-        told = list(opened)
-        for case in told:
-            audit.record("unlinked", case=case, user=customer.user, actor="customer")
-            events.poke_case(case.pk, "unlinked")
-        if not told:
-            audit.record("unlinked", user=customer.user, actor="customer")
-    return True
+    customer = handle.customer
+    actor = "customer" if by.pk == customer.user_id else "supervisor"
+    opened = Case.objects.filter(bindings__customer=customer, bindings__network=handle.network)
+    opened = opened.filter(bindings__proven_id=handle.external_id).exclude(status=Case.Status.CLOSED).distinct()
+    told = list(opened)
+    for case in told:
+        audit.record("unlinked", case=case, user=by, actor=actor)
+        events.poke_case(case.pk, "unlinked")
+    if not told:
+        audit.record("unlinked", user=by, actor=actor)
 
 
 def expire() -> int:

@@ -7,11 +7,12 @@ from datetime import datetime
 from django.db import connection
 
 from accounts.models import Agent
-from conversations import mentions, outbox
+from conversations import mentions
 from conversations.cases import WORKED_ON
 from conversations.events import CaseLine
 from conversations.models import Case
 from conversations.permissions import cases_of
+from conversations.placeholders import in_short
 
 LIMIT = 200
 PREVIEW = 160
@@ -110,6 +111,6 @@ def _last(row: _Newest, network: str) -> tuple[str, str]:
     if row.chat_at:
         said.append((row.chat_at, "secure", row.chat_text))
     if row.out_at:
-        said.append((row.out_at, "dm" if row.out_kind == "dm" else "public", row.out_text.replace(outbox.LINK, "…")))
+        said.append((row.out_at, "dm" if row.out_kind == "dm" else "public", in_short(row.out_text)))
     _at, channel, newest = max(said, default=(None, "public", ""))
     return channel, newest

@@ -20,8 +20,6 @@ from conversations.models import BrandAccount, Outgoing
 
 Delivery = Outgoing.Delivery
 
-# What stands in a stored text until it leaves: the link, and the way in without it.
-LINK, CODE, ADDRESS = "{link}", "{code}", "{address}"
 PACE = timedelta(minutes=15)  # the time in which X counts direct messages
 
 # Why something did not leave, in the agent's words.

@@ -26,7 +26,7 @@ from conversations.errors import (
     SendingStopped,
 )
 from conversations.models import Case, Outgoing, ReplyTemplate
-from conversations.outbox import LINK
+from conversations.networks.base import LINK
 from conversations.permissions import may_work_on
 
 REFUSALS: dict[str, type[ConversationError]] = {"opted_out": OptedOut, "already_replied": AlreadyReplied}

@@ -4,10 +4,7 @@ Whoever writes as the brand by another way (a stolen password, another app, the 
 the poll of direct messages, by what is pushed, and by read-backs.
 """
 
-import html
 import logging
-import re
-import unicodedata
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -19,14 +16,12 @@ from citisocial.clock import now
 from conversations import alarms, stops
 from conversations.masking import mask
 from conversations.models import Alarm, BrandAccount, Outgoing
-from conversations.networks.base import LINK, SentMessage
-from links import shortener
+from conversations.networks.base import SentMessage
+from conversations.placeholders import shows
 
 log = logging.getLogger(__name__)
 
 Delivery = Outgoing.Delivery
-CLOCKS_APART = timedelta(seconds=5)  # the network's and ours
-ADDRESS = "{address}"  # in a text: where our own address goes
 KEPT = timedelta(days=31)  # X shows the messages of the last 30 days
 SHOWN = 200  # characters of a rogue message, for whoever looks into it
 
@@ -44,7 +39,8 @@ def look(account: BrandAccount, sent: Sequence[SentMessage]) -> int:
     unsure = list(_unsure(account))
     ours = Outgoing.objects.filter(account=account, external_id__in=found).values_list("external_id", flat=True)
     known = set(ours)
-    strange = [each for key, each in found.items() if key not in known and not any(_is(row, each) for row in unsure)]
+    new = [each for key, each in found.items() if key not in known]
+    strange = [each for each in new if not any(shows(each, row, since=row.created_at) for row in unsure)]
     return sum(_raise(account, message) for message in strange)
 
 
@@ -53,21 +49,6 @@ def _unsure(account: BrandAccount) -> QuerySet[Outgoing]:
     open_ended = Q(delivery__in=[Delivery.SENDING, Delivery.DOUBTFUL]) | Q(requeued=True) | Q(reason="undetermined")
     rows = Outgoing.objects.filter(open_ended, account=account, kind=Outgoing.Kind.DM, external_id="")
     return rows.filter(created_at__gt=now() - KEPT).select_related("invitation__link", "account__brand")
-
-
-def _is(outgoing: Outgoing, message: SentMessage) -> bool:
-    """The same link; for a text without one, the same words, written since it was pressed."""
-    if LINK in outgoing.text:
-        return any(shortener.matches(outgoing.invitation.link, url) for url in message.urls)
-    address = outgoing.account.brand.address
-    same = _words(message.text) == _words(outgoing.text.replace(ADDRESS, address))
-    return same and message.created_at >= outgoing.created_at - CLOCKS_APART
-
-
-def _words(text: str) -> str:
-    """A text without what a network may change about it: forms of letters, escapes, gaps, addresses wrapped."""
-    text = unicodedata.normalize("NFC", html.unescape(text))
-    return " ".join(re.sub(r"https?://\S+", "", text).split())
 
 
 def _raise(account: BrandAccount, message: SentMessage) -> bool:

@@ -11,7 +11,9 @@ from django.utils.translation import gettext as _
 from conversations import mentions, scrutiny
 from conversations.mentions import NETWORKS
 from conversations.models import Approval, AuditEvent, Case, Invitation, Mention, Outgoing
-from conversations.outbox import ADDRESS, CODE, LINK, Place
+from conversations.networks.base import LINK
+from conversations.outbox import Place
+from conversations.placeholders import as_read
 
 PUBLIC, DM, SECURE, EVENT = "public", "dm", "secure", "event"
 SOON = timedelta(minutes=1)  # what leaves within it is counted down
@@ -87,12 +89,6 @@ class Written:
     def pieces(self) -> list[str]:
         """The text around its link: between two pieces stands a link."""
         return self.text.split(LINK)
-
-
-def as_read(outgoing: Outgoing) -> str:
-    """A text of ours as they will read it, `{link}` still in it: our address, and dots for a code that nobody sees."""
-    text = outgoing.text.replace(CODE, "····-····")
-    return text.replace(ADDRESS, outgoing.case.brand.address) if ADDRESS in text else text
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,7 +269,7 @@ def _written(case: Case, reasons: Mapping[str, object], places: Mapping[int, Pla
             id=row.pk,
             account=row.account.handle,
             name=agent.name if agent else row.pressed_by.get_username(),
-            text=as_read(row),
+            text=as_read(row.text, row.case.brand.address),
             state=_STATES[row.delivery],
             why=_why(row, reasons),
             leaves_at=place.leaves_at if place else row.leaves_at,
@@ -380,7 +376,7 @@ def _sentence(event: AuditEvent) -> tuple[str, str]:
         "reassigned": ("transfer", _("%(who)s gave the case to %(agent)s")),
         "cancelled": ("undo", _("%(who)s took a message back before it left")),
         "mismatch": ("alert", _("Somebody else signed in with this link. Nothing was shown to them.")),
-        "unlinked": ("at", _("The customer took the proof of the handle back. This chat stays theirs.")),
+        "unlinked": ("at", _("The proof of the handle was taken back. This chat stays the customer’s.")),
         "revoked": ("link", strangers if event.actor == "handoff" else _("The earlier link was revoked")),
         "expired": ("clock", _("The link expired")),
         "resolved": ("check", _("%(who)s resolved the case")),

@@ -21,14 +21,17 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
+from accounts import factors
+from accounts.errors import AccountError
 from accounts.models import User
 from citisocial.clock import now
-from conversations import approvals, audit, scrutiny, tasks, timeline
+from conversations import approvals, audit, scrutiny, tasks
 from conversations.admin.channels import ago
 from conversations.admin.listing import Changeable, Shown, column
 from conversations.errors import BadText, ConversationError
 from conversations.models import Approval, ApprovalRule, Outgoing
 from conversations.networks.base import LINK
+from conversations.placeholders import as_read
 
 NAME = "conversations_approval"
 MOST = 50  # on the page: nobody reads more in one go
@@ -66,7 +69,7 @@ class Card:
     @property
     def pieces(self) -> list[str]:
         """The text around its link: between two pieces stands a link."""
-        return timeline.as_read(self.approval.outgoing).split(LINK)
+        return as_read(self.approval.outgoing.text, self.approval.outgoing.case.brand.address).split(LINK)
 
     @property
     def author(self) -> str:
@@ -109,7 +112,7 @@ class ApprovalAdmin(Shown):
         form = Decision(request.POST)
         try:
             outgoing = _decided(request, approval, form)
-        except ConversationError as refusal:
+        except (ConversationError, AccountError) as refusal:
             if _wants_json(request):
                 body = {"error": {"code": refusal.code, "message": str(refusal)}}
                 return JsonResponse(body, status=refusal.http_status)
@@ -148,9 +151,10 @@ class ApprovalAdmin(Shown):
         done = 0
         for approval in queryset:
             try:
+                factors.step_up(request)
                 approvals.approve(approval, by=request.user)
                 done += 1
-            except ConversationError as refusal:
+            except (ConversationError, AccountError) as refusal:
                 messages.error(request, f"{approval.case} (@{approval.outgoing.recipient.handle}): {refusal}")
         if done:
             tasks.nudge(tasks.deliver)
@@ -235,6 +239,7 @@ def _decided(request: HttpRequest, approval: Approval, form: Decision) -> Outgoi
     said = form.cleaned_data
     if said["verdict"] == "refuse":
         return approvals.refuse(approval, by=request.user, note=said["note"])
+    factors.step_up(request)
     outgoing = approvals.approve(approval, by=request.user, text=said["text"] if "text" in request.POST else None)
     tasks.nudge(tasks.deliver)
     return outgoing

@@ -11,7 +11,8 @@ PostKind = Literal["post", "dm", "opaque"]  # opaque: an encrypted message, of w
 EventKind = Literal["post", "message", "sent", "opaque", "deleted", "revoked", "other"]
 TextKind = Literal["dm", "reply"]
 
-LINK = "{link}"  # stands in a text where our short link goes
+# What stands in a text until it leaves: our short link, its code for those who type, and the address where to.
+LINK, CODE, ADDRESS = "{link}", "{code}", "{address}"
 
 # Texts and tokens stay out of repr(): a log line or a traceback that shows an object must not show a
 # customer's words (they are masked only when stored) or a secret.
@@ -216,6 +217,9 @@ class Network(Protocol):
 
     def sent_replies(self, account: Account, *, in_reply_to: str) -> list[SentMessage]:
         """Read-back: what the account answered to a post, newest first."""
+
+    def charged(self, external_id: str, *, text: str, kind: TextKind, summoned: bool = True) -> Charge:
+        """What a text of ours cost that a read-back found; where the answer was heard, it was counted then."""
 
     def set_rules(self, rules: Sequence[Rule]) -> None:
         """Make the stream's rules exactly these. Safe to repeat."""

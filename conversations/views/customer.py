@@ -11,9 +11,10 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
+from accounts import customers
 from accounts.models import Customer, User
 from conversations import chat as stage
-from conversations import handoff, refusals, surveys
+from conversations import refusals, surveys
 from conversations.errors import NotFound
 from conversations.forms.customer import RevokeForm, SurveyForm
 from conversations.models import Case, Mention, Message, Survey
@@ -35,7 +36,7 @@ def my(request: HttpRequest) -> HttpResponse:
         form = RevokeForm(request.POST, handles=held)
         if not form.is_valid():
             raise NotFound(_("This account is not confirmed any more."))
-        handoff.take_back(customer, form.cleaned_data["handle"])
+        customers.revoke_handle(form.cleaned_data["handle"], by=customer.user)
         messages.success(request, _("Taken back. We ask you at X again before the next chat."))
         return redirect("my")
     return render(request, "customer/my.html", {"cases": _conversations(customer), "handles": held})

@@ -8,6 +8,7 @@ from django.test import Client
 
 from accounts import customers, permissions
 from accounts.models import Agent, Customer, ProvenHandle, User
+from conversations.models import AuditEvent
 
 
 @pytest.fixture
@@ -97,6 +98,15 @@ def test_grace_closes_and_opens_marias_login(desk: Client, maria: Customer) -> N
     assert row.values_list("is_active", "epoch").get() == (False, 1)
     press(desk, "user", "open_logins", maria.user)
     assert row.values_list("is_active", "epoch").get() == (True, 2)
+    told = AuditEvent.objects.order_by("pk").values_list("verb", "user__username", "actor", "data__login")
+    assert list(told) == [(verb, "grace", "supervisor", maria.user_id) for verb in ("login_closed", "login_opened")]
+
+
+def test_a_proof_that_a_supervisor_withdraws_is_in_the_trail(desk: Client, maria: Customer) -> None:
+    press(desk, "provenhandle", "revoke", customers.remember_handle(maria, "x", "42", "maria_m"))
+    assert list(AuditEvent.objects.values_list("verb", "user__username", "actor")) == [
+        ("unlinked", "grace", "supervisor")
+    ]
 
 
 def test_nobody_closes_their_own_login_or_a_superusers(desk: Client, grace: User) -> None:

@@ -5,10 +5,11 @@ import unicodedata
 from datetime import timedelta
 
 import pytest
+from django.db.models import Sum
 
 from citisocial.clock import now
 from conversations import assignment, credentials, delivery, eligibility, outbox, outreach, stops, ways
-from conversations.models import Brand, BrandAccount, Outgoing
+from conversations.models import Brand, BrandAccount, Outgoing, Usage
 from conversations.networks.base import Tokens
 from conversations.networks.errors import Unreachable
 from links import shortener
@@ -31,6 +32,17 @@ def test_lost_answer_is_looked_up_and_never_sent_again(house, x, mode):
     assert delivery.look_up_doubtful() == 1
     outgoing.refresh_from_db()
     assert (outgoing.delivery, outgoing.external_id, len(x.sent)) == ("SENT", x.sent[0]["id"], 1)
+
+
+@pytest.mark.parametrize(("mode", "counted"), [("ok", 15_000), ("lost", 15_000), ("swallowed", 0)])
+def test_what_was_written_is_counted_once_whether_or_not_the_answer_came(house, x, mode, counted):
+    _b, maya, case = house
+    x.mode = mode
+    press(case, maya)
+    delivery.deliver_waiting()
+    delivery.look_up_doubtful()
+    spent = Usage.objects.filter(resource="dm_create").aggregate(micros=Sum("micros"))["micros"]
+    assert (spent or 0) == counted
 
 
 def test_absent_in_two_looks_is_sent_again_once_then_a_person_decides(house, x):

@@ -10,6 +10,7 @@ from django.db import IntegrityError, transaction
 from django.test import Client
 from pytest_django.fixtures import Settings
 
+from accounts import customers
 from accounts.models import Customer, ProvenHandle
 from citisocial.clock import now
 from conversations import chat, handoff, invitations
@@ -218,7 +219,7 @@ def test_handle_taken_back_is_proven_again_and_the_open_chat_stays(world: World,
     assert browser.get(world.chat).status_code == 200
     assert AuditEvent.objects.get(verb="unlinked").case == world.case
     agent = signed_in(world.maya.user).get(f"/workspace/cases/{world.case.public_id}/").content.decode()
-    assert "The customer took the proof of the handle back." in agent
+    assert "The proof of the handle was taken back." in agent
     again = invitations.create(_written_again(world), hours=72)
     browser.post(f"/welcome/{shortener.slug(again.link)}/")
     assert "You confirmed it before" not in browser.get("/handoff/").content.decode()
@@ -230,9 +231,9 @@ def test_handle_taken_back_is_proven_again_and_the_open_chat_stays(world: World,
 def test_taking_back_is_told_to_open_cases_only(world: World) -> None:
     proven(world)
     Case.objects.update(status=Case.Status.CLOSED)
-    assert handoff.take_back(world.maria, ProvenHandle.objects.get()) is True
+    assert customers.revoke_handle(ProvenHandle.objects.get(), by=world.maria.user) is True
     assert AuditEvent.objects.get(verb="unlinked").case is None
-    assert handoff.take_back(world.maria, ProvenHandle.objects.get()) is False
+    assert customers.revoke_handle(ProvenHandle.objects.get(), by=world.maria.user) is False
 
 
 def test_three_strangers_and_the_agent_is_offered_to_send_again(world: World, x: FakeX) -> None:

@@ -13,6 +13,7 @@ import httpx
 from conversations.networks.base import (
     Account,
     Author,
+    Charge,
     ComplianceOrder,
     Event,
     Heard,
@@ -27,7 +28,7 @@ from conversations.networks.base import (
 )
 from conversations.networks.errors import NetworkError, Refused, Unavailable
 from conversations.networks.http import async_client
-from conversations.networks.x import keeping, length, reading, stream, texts, webhooks, wire
+from conversations.networks.x import keeping, length, prices, reading, stream, texts, webhooks, wire
 from conversations.networks.x.client import Client, Meter
 from conversations.networks.x.feed import Feed
 from conversations.networks.x.reading import SLUG, order, snowflake_time
@@ -141,6 +142,11 @@ class X:
             _id(in_reply_to), text, token=account.access_token, message_link=link, summoned=summoned
         )
         return Sent(external_id=made.id, conversation_id=None)
+
+    def charged(self, external_id: str, *, text: str, kind: TextKind, summoned: bool = True) -> Charge:
+        if kind == "dm":
+            return prices.one("dm_create", external_id, "send")
+        return prices.of_written(external_id, link=bool(texts.urls(text, None)), answers=summoned)
 
     def sent_direct_messages(self, account: Account, *, recipient_id: str) -> list[SentMessage]:
         """Among the newest 100 of the conversation, of the last 30 days. 15 calls in 15 minutes."""
