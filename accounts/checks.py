@@ -104,6 +104,12 @@ def _production() -> Iterator[CheckMessage]:
     yield from _addresses()
     yield from _cookies()
     yield from _factors()
+    if not settings.AUDIT_ANCHORS:
+        yield Error(
+            "AUDIT_ANCHORS is not set: whoever owns the database could cut the audit trail and nobody would see it.",
+            hint="Name a file on another machine or medium, which the worker may append to (docs/audit.md).",
+            id="safety.E015",
+        )
     if settings.X_PUSH == "webhook":
         yield from _webhook()
 

@@ -8,7 +8,7 @@ import os
 
 from celery import Celery
 from celery.schedules import crontab
-from celery.signals import beat_init, worker_init
+from celery.signals import beat_init, worker_init, worker_ready
 from django.conf import settings
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "citisocial.settings")
@@ -25,6 +25,14 @@ def refuse_unsafe(**_: object) -> None:
     from accounts.checks import insist  # here: it needs Django set up
 
     insist()
+
+
+@worker_ready.connect
+def keep_vigil(**_: object) -> None:
+    """Celery's own reconnecting is not to be relied on."""
+    from citisocial import vigil  # here: beat and the pages do without the worker's modules
+
+    vigil.keep(app)
 
 
 def every(seconds: float, task: str) -> dict[str, object]:

@@ -20,8 +20,9 @@ from websockets.typing import Origin
 from . import signed
 from .people import Answer, Person, Stumble, form_on, origin
 from .private import Seed
-from .scene import SUPERVISOR, WAIT, Scene, sign_in
+from .scene import WAIT, Scene
 from .sockets import Frame, Socket
+from .supervising import Supervisors
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -182,18 +183,19 @@ def outgoing(doors: Doors, seeds: Sequence[Seed]) -> None:
 
 def staff(doors: Doors, seeds: Sequence[Seed]) -> None:
     """What a supervisor types: templates, rules and names are refused, the reason of a stop is taken and masked."""
-    person, site = doors.scene.supervisor, doors.site
-    sign_in(person, doors.scene.house, SUPERVISOR, at="/admin/")
+    supervisors, site = Supervisors(doors.scene.house), doors.site
+    person = supervisors.first
     typed: list[Callable[[str], object]] = [
-        lambda text: _typed(doors, "replytemplate", "text", text),
-        lambda text: _typed(doors, "replytemplate", "name", text),
-        lambda text: _typed(doors, "listeningrule", "value", text),
-        lambda text: _typed(doors, "brand", "ignored_handles", text),
-        lambda text: _stop(person, site, text),
+        lambda text: _typed(doors, person, "replytemplate", "text", text),
+        lambda text: _typed(doors, person, "replytemplate", "name", text),
+        lambda text: _typed(doors, person, "listeningrule", "value", text),
+        lambda text: _typed(doors, person, "brand", "ignored_handles", text),
+        lambda text: _stop(supervisors, text),
         lambda text: person.open(f"{site}/admin/conversations/mention/?q={quote(text)}", to=site),
     ]
     for text, door in _each_once([seed.text for seed in seeds], typed):
         door(text)
+    supervisors.close()
 
 
 def _each_once(seeds: Sequence[S], doors: Sequence[T]) -> Iterator[tuple[S, T]]:
@@ -202,10 +204,9 @@ def _each_once(seeds: Sequence[S], doors: Sequence[T]) -> Iterator[tuple[S, T]]:
         yield seeds[turn % len(seeds)], doors[turn % len(doors)]
 
 
-def _typed(doors: Doors, model: str, name: str, text: str) -> None:
+def _typed(doors: Doors, person: Person, model: str, name: str, text: str) -> None:
     """Into the form of the first row of that model: the page comes back with a sentence, and nothing is saved."""
-    person, site = doors.scene.supervisor, doors.site
-    page = _change(person, site, model)
+    page = _change(person, doors.site, model)
     form = next((f for f in page.page.forms if name in f.fields), None)
     if form is None:  # a supervisor only looks at it
         return
@@ -221,12 +222,9 @@ def _change(person: Person, site: str, model: str) -> Answer:
     return person.open(urljoin(listing.url, changes[0]), to=site)
 
 
-def _stop(person: Person, site: str, reason: str) -> None:
-    page = _change(person, site, "brand")
-    person.settle(person.send(page, form_on(page, "/stop/"), {"reason": reason}))
-    page = person.open(page.url, to=site)
-    if page.page.form("/resume/", at=page.url):
-        person.settle(person.send(page, form_on(page, "/resume/")))
+def _stop(supervisors: Supervisors, reason: str) -> None:
+    supervisors.stop(reason)
+    supervisors.release()
 
 
 def _must(doors: Doors, answer: Answer, statuses: set[int], what: str) -> None:

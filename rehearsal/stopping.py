@@ -27,23 +27,23 @@ from .casting import Part
 from .people import Person, Stumble, form_on
 from .posting import X_EPOCH_MS, Progress, write
 from .premises import complain, own_house, show_logs
-from .scene import AGENT, SUPERVISOR, sign_in
+from .scene import AGENT, sign_in
+from .supervising import Supervisors
 from .tallying import Books
 from .thieving import Thief
 
-SECOND = "ruth"  # the other supervisor: two people end a stop
 PER_AGENT, PER_PERSON = 20, 3  # the caps, as they stand in the settings
 CASES = math.ceil(PER_AGENT / PER_PERSON)  # that an agent needs to use the cap up
 # The polls would ask for every one of the many accounts; what this is about comes by push. Printed at the start.
 CHANGED = {"SWEEP_SECONDS": "600"}
-SENDING = "/admin/conversations/sendingstop/sending/"
 BANNER = "/admin/conversations/brandaccount/alarm/"
 ALARM_WITHIN, STOP_WITHIN, QUIET, LEFT_WITHIN = 60.0, 5.0, 9.0, 240.0  # seconds
 WAITING: LiteralString = "SELECT count(*) FROM conversations_outgoing WHERE delivery = 'QUEUED'"
 HOLDS: LiteralString = "SELECT extract(epoch FROM max(started_at))::float FROM conversations_sendingstop"
 STATES: LiteralString = """
-SELECT delivery, count(*), extract(epoch FROM min(leaves_at) - clock_timestamp())::float FROM conversations_outgoing
-WHERE delivery NOT IN ('SENT', 'CANCELLED') GROUP BY delivery
+SELECT delivery, count(*), extract(epoch FROM min(leaves_at) - clock_timestamp())::float, max(attempts),
+  (SELECT count(*) FROM conversations_sendingstop WHERE ended_at IS NULL)
+FROM conversations_outgoing WHERE delivery NOT IN ('SENT', 'CANCELLED') GROUP BY delivery
 """
 
 
@@ -73,15 +73,17 @@ def rehearse(tries: int, texts: int) -> dict[str, Any]:
     clerks = [f"clerk{n}" for n in range(math.ceil(texts / PER_AGENT))]
     with own_house(announce=complain, children=("sandbox", "web", "worker", "beat")) as house:
         parts = _cast(house, clerks)
-        people = {name: Person(name) for name in (AGENT, SUPERVISOR, SECOND, *clerks)}
+        people = {name: Person(name) for name in (AGENT, *clerks)}
+        supervisors = Supervisors(house)
         try:
             for name, person in people.items():
-                sign_in(person, house, name, at="/admin/" if name in {SUPERVISOR, SECOND} else "/workspace/")
-            result = _stolen(house, people[AGENT], people[SUPERVISOR], parts[AGENT], tries)
-            result |= _rogue(house, people, parts[AGENT][0])
+                sign_in(person, house, name, at="/workspace/")
+            result = _stolen(house, people[AGENT], supervisors, parts[AGENT], tries)
+            result |= _rogue(house, supervisors, parts[AGENT][0])
             load = [(people[name], part) for name in clerks for part in parts[name] for _ in range(PER_PERSON)]
-            result |= _under_load(house, people, load[:texts])
+            result |= _under_load(house, supervisors, load[:texts])
         finally:
+            supervisors.close()
             for person in people.values():
                 person.close()
         result["wrong"] = complaints(result, tries)
@@ -111,13 +113,13 @@ def _inside(house: House, module: str, *args: str) -> str:
 # --- a stolen session --------------------------------------------------------------------------------------------
 
 
-def _stolen(house: House, agent: Person, supervisor: Person, parts: Sequence[Part], tries: int) -> dict[str, Any]:
+def _stolen(house: House, agent: Person, supervisors: Supervisors, parts: Sequence[Part], tries: int) -> dict[str, Any]:
     """What left when somebody with an agent's cookies tried every door, and when a supervisor was told."""
     thief, outside, began = Thief(house, agent, parts), Outside(house), time.monotonic()
     told: list[float] = []
 
     def look() -> None:
-        if not told and "pressed send more often" in _banner(house, supervisor):
+        if not told and "pressed send more often" in _banner(supervisors):
             told.append(time.monotonic() - began)
 
     with _meanwhile(look):
@@ -137,25 +139,25 @@ def _stolen(house: House, agent: Person, supervisor: Person, parts: Sequence[Par
     }
 
 
-def _banner(house: House, supervisor: Person) -> str:
+def _banner(supervisors: Supervisors) -> str:
     """What is on top of every admin page."""
-    return supervisor.open(house.site_url + BANNER).page.text
+    return supervisors.first.open(supervisors.site + BANNER).page.text
 
 
-def _rogue(house: House, people: dict[str, Person], part: Part) -> dict[str, Any]:
+def _rogue(house: House, supervisors: Supervisors, part: Part) -> dict[str, Any]:
     """Somebody writes as a brand on X itself: how long until its account is stopped. Two people release it again."""
     began = time.monotonic()
     write(house.x_url, sender=part.bank, to=part.customer, text="Please send us your card number")
-    _until(lambda: f"Sending is stopped for @{part.bank}" in _banner(house, people[SUPERVISOR]), within=ALARM_WITHIN)
+    _until(lambda: f"Sending is stopped for @{part.bank}" in _banner(supervisors), within=ALARM_WITHIN)
     told = round(time.monotonic() - began, 1)
-    _release(house, people)
+    supervisors.release()
     return {"rogue_alarm_s": told if told < ALARM_WITHIN else None}
 
 
 # --- the stop, under load ----------------------------------------------------------------------------------------
 
 
-def _under_load(house: House, people: dict[str, Person], load: Sequence[tuple[Person, Part]]) -> dict[str, Any]:
+def _under_load(house: House, supervisors: Supervisors, load: Sequence[tuple[Person, Part]]) -> dict[str, Any]:
     """Everything pressed, within the time to undo of the first as far as the machine is quick enough; stopped in the
 
     admin with a quarter out, and with half of it by the command, without Valkey.
@@ -166,23 +168,21 @@ def _under_load(house: House, people: dict[str, Person], load: Sequence[tuple[Pe
     _until(lambda: len(outside.new()) >= max(count // 4, 2), within=LEFT_WITHIN)
     left = outside.new()
     rate = (len(left) - 1) / max(left[-1] - left[0], 0.1) if left else 0.0
-    first = _stop(house, outside, lambda: _stop_in_admin(house, people[SUPERVISOR]))
+    first = _stop(house, outside, lambda: supervisors.stop("a rehearsal"))
     pressing.join()
     kept = _waiting(house)
-    _release(house, people)
+    supervisors.release()
     half = len(outside.new()) + max(kept // 4, 1)
     _until(lambda: len(outside.new()) >= half, within=LEFT_WITHIN)
     with _without_valkey(house):
         second = _stop(house, outside, lambda: _stop_by_command(house))
     kept_too = _waiting(house)
-    _release(house, people)
+    supervisors.release()
     _until(lambda: not _waiting(house), within=LEFT_WITHIN)
     time.sleep(1.0)
     left = outside.new()
-    if waiting := _ask(house, STATES):
-        complain(
-            "not sent: " + ", ".join(f"{count} {delivery}, due in {due:.0f} s" for delivery, count, due in waiting)
-        )
+    for delivery, number, due, attempts, stops in _ask(house, STATES):
+        complain(f"{number} {delivery}, first due in {due:.0f} s, tried at most {attempts} times; {stops} stops hold")
     return {
         "texts": count,
         "taken": outside.taken(),
@@ -225,29 +225,11 @@ def _stop(house: House, outside: "Outside", press: Callable[[], None]) -> tuple[
     return round(max(late, default=0.0), 2), round(holds - pressed, 2)
 
 
-def _stop_in_admin(house: House, supervisor: Person) -> None:
-    page = supervisor.open(house.site_url + SENDING)
-    form = form_on(page, "/sendingstop/stop/")
-    supervisor.settle(supervisor.send(page, form, {"scope": "everything", "reason": "a rehearsal"}))
-
-
 def _stop_by_command(house: House) -> None:
     command = [sys.executable, "manage.py", "stop", "a rehearsal without Valkey"]
     done = subprocess.run(command, env=house.env, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode or "Sending is stopped" not in done.stdout:
         raise Stumble(f"manage.py stop ended early: {done.stderr[-600:]}")
-
-
-def _release(house: House, people: dict[str, Person]) -> None:
-    """One asks and cannot agree; the other agrees."""
-    for name, door in ((SUPERVISOR, "/ask/"), (SECOND, "/release/")):
-        page = people[name].open(house.site_url + SENDING)
-        if name == SUPERVISOR:
-            asked = people[name].settle(people[name].send(page, form_on(page, door)))
-            if asked.page.form("/release/", at=asked.url) is not None:
-                raise Stumble("who asked for the release is offered to agree to it")
-        else:
-            people[name].settle(people[name].send(page, form_on(page, door)))
 
 
 @contextmanager

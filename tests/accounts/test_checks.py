@@ -27,6 +27,7 @@ PRODUCTION: dict[str, Any] = {
     "CSRF_COOKIE_SECURE": True,
     "MFA_RP_ID": "chat.bank.example",
     "DEMO_SEED": "",
+    "AUDIT_ANCHORS": "/mnt/anchors/trail",
 }
 
 
@@ -81,6 +82,7 @@ def test_a_proper_production_and_the_demo_may_start(production: Any) -> None:
         ("MFA_TOTP_INSECURE_BYPASS_CODE", "000000", "safety.E012"),
         ("MFA_RP_ID", "bank.example", "safety.E013"),
         ("DEMO_SEED", "a seed", "safety.E014"),
+        ("AUDIT_ANCHORS", "", "safety.E015"),
         ("X_ACCESS_TIER", "entreprise", "safety.E009"),
         ("X_PUSH", "on", "safety.E009"),
         ("X_CONSUMER_SECRET", "", "safety.E010"),

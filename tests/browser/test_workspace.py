@@ -74,7 +74,7 @@ def test_a_case_from_the_list_to_resolved_without_a_reload(scene: Scene, page: P
     the_direct_message(scene, page)
     the_customer_comes(scene, page)
     the_chat(scene, page, line)
-    the_end(page)
+    the_end(scene, page)
     assert page.evaluate("window.untouched")
     assert complaints == []
 
@@ -91,7 +91,7 @@ def before_the_proofs(page: Page) -> None:
     page.get_by_label("Your message").fill("Look at www.evil.example")
     page.get_by_role("button", name="Send direct message").click()
     sentence = "Only our own links can be sent, and they are added for you. Take “www.evil.example” out."
-    expect(page.locator("#problem")).to_have_text(sentence, timeout=PATIENCE)
+    expect(page.locator("#problem")).to_have_text(sentence)
     expect(page.get_by_label("Your message")).to_have_value("Look at www.evil.example")
     assert selected(page) == "www.evil.example"
     the_templates(page)
@@ -130,7 +130,7 @@ def the_templates(page: Page) -> None:
     expect(offered.get_by_role("option")).to_have_count(1)
     expect(offered.get_by_role("option")).to_have_attribute("aria-selected", "true")
     field.press("Enter")
-    expect(box).to_have_value(re.compile("^Hi Dee, .* from Citi"), timeout=PATIENCE)
+    expect(box).to_have_value(re.compile("^Hi Dee, .* from Citi"))
     expect(offered).to_be_hidden()
     page.get_by_role("button", name="Templates").click()
     expect(offered.get_by_role("option")).to_have_count(2)
@@ -150,7 +150,7 @@ def the_direct_message(scene: Scene, page: Page) -> None:
     expect(log).to_contain_text("took a message back before it left")
     box.press("Control+Enter")
     log.get_by_role("button", name="Send now").click()
-    expect(log.locator(".msg--dm")).to_contain_text("sent", timeout=PATIENCE)
+    expect(log.locator(".msg--dm")).to_contain_text("sent")
     reaching.dm(scene)
 
 
@@ -174,9 +174,9 @@ def the_chat(scene: Scene, page: Page, line: Line) -> None:
     hello = "Hi <b>Maya</b><img src=x onerror=alert(1)>"
     scene.customer_chat.send({"type": "post", "client_id": str(uuid.uuid4()), "text": hello})
     said = log.locator(".aud-secure .msg .said")
-    expect(said).to_have_text([hello], timeout=PATIENCE)
+    expect(said).to_have_text([hello])
     line.pull()
-    expect(page.locator("#offline")).to_contain_text("No connection since", timeout=PATIENCE)
+    expect(page.locator("#offline")).to_contain_text("No connection since")
     for text in ("First.", "Second."):
         box.fill(text)
         page.get_by_role("button", name="Send when connected").click()
@@ -188,9 +188,13 @@ def the_chat(scene: Scene, page: Page, line: Line) -> None:
     expect(page.locator("#offline")).to_be_hidden()
 
 
-def the_end(page: Page) -> None:
+def the_end(scene: Scene, page: Page) -> None:
+    """The case leaves the list, in which others of this house may stand, and comes back when it is opened again."""
+    mine = page.get_by_role("navigation", name="Cases").locator(f"li[data-id='{scene.case_id}']")
+    expect(mine).to_have_count(1)
     page.get_by_role("button", name="Resolve").click()
     expect(page.get_by_text("This case is resolved.")).to_be_visible()
-    expect(page.get_by_role("navigation", name="Cases").locator("li[data-id]")).to_have_count(0)
+    expect(mine).to_have_count(0)
     page.get_by_role("button", name="Reopen").click()
     expect(page.get_by_label("Your message")).to_be_visible()
+    expect(mine).to_have_count(1)

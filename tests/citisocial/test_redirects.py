@@ -5,7 +5,6 @@ with such a marker in every parameter, header and part of its path that a strang
 with it, and every address that does, are then given all the payloads. What leaves is judged as a browser reads it.
 """
 
-import os
 import re
 import uuid
 from collections.abc import Iterator
@@ -22,41 +21,13 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from pytest_django.fixtures import Settings
 
 from accounts.models import User
+from tests.factories.foreign import DATA, OWN, payloads
 from tests.factories.invited import PASSWORD, World, invited, signed_in
 
 pytestmark = pytest.mark.django_db
 
 ROOT = Path(__file__).parents[2]
-DATA = Path(os.environ.get("CITISOCIAL_DATA", ROOT.parent / "shared" / "data")) / "attack_strings"
 MARKER = "/marked-by-a-stranger/"
-OWN = [
-    "https://evil.example/",
-    "//evil.example",
-    "///evil.example",
-    "/\\evil.example",
-    "\\\\evil.example",
-    "/\t/evil.example",
-    "\t//evil.example",
-    "\x01//evil.example",
-    "https:evil.example",
-    "https:/evil.example",
-    "http://testserver@evil.example/",
-    "http://testserver.evil.example/",
-    "http://testserver:80@evil.example",
-    "http://localhost:8000.evil.example/",
-    "//testserver%2eevil.example",
-    "/%2f%2fevil.example",
-    "/%0d%0aLocation:%20https://evil.example",
-    "/\r\nLocation: https://evil.example",
-    "javascript:alert(1)//",
-    "data:text/html,hi",
-    "//еvil.example",  # a Cyrillic letter
-    "//evil。example",
-    "http:evil.example",
-    "//[::1]/",
-    ".evil.example",
-    "@evil.example",
-]
 NAMES = re.compile(r"""<(?:input|select|textarea|button)\b[^>]*?\bname=["']([\w-]+)["']""")
 FIELDS = re.compile(r"^    (\w+) = forms\.", re.MULTILINE)
 ASKED = re.compile(r"""(?:GET|POST)(?:\.get\(|\[)\s*["']([\w-]+)["']""")
@@ -150,12 +121,6 @@ def ask(browser: Client, path: str, value: str, names: list[str]) -> Iterator[tu
     headers: dict[str, Any] = dict.fromkeys(HEADERS, value) if plain else {}
     yield f"GET {path}", browser.get(path, every, **headers)
     yield f"POST {path}", browser.post(path, every | {"login": "maria", "password": PASSWORD}, **headers)
-
-
-def payloads() -> list[str]:
-    """Ours, and those of the shared data where they are."""
-    listed = DATA / "open_redirect_payloadsallthethings_excerpt.txt"
-    return [*OWN, *listed.read_text(encoding="utf-8").splitlines()] if listed.is_file() else OWN
 
 
 def test_the_shared_payloads_are_here() -> None:

@@ -179,7 +179,7 @@ def test_encrypted_message_stands_among_the_direct_messages(world: World) -> Non
 
 def test_a_story_of_three_costs_as_much_as_one_of_one(world: World) -> None:
     def asked() -> int:
-        case = Case.objects.select_related("author").get(pk=world.case.pk)
+        case = Case.objects.select_related("author", "brand").get(pk=world.case.pk)
         with CaptureQueriesContext(connection) as queries:
             timeline.of(case, reasons=REASONS)
         return len(queries)

@@ -20,6 +20,7 @@ from links import asgi, clicks, codes, lookups, shortener
 from links.clicks import Clicks
 from links.lookups import Lookups
 from links.models import Click, ShortLink
+from tests.factories.foreign import payloads
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 HOUR = timedelta(hours=1)
@@ -103,6 +104,41 @@ def test_dead_links_answer_alike_and_write_nothing(link: ShortLink) -> None:
     assert slugs[0] not in page
     assert snapshot() == before
     assert Click.objects.count() == 0
+
+
+async def test_no_address_of_this_host_is_a_way_out(link: ShortLink) -> None:
+    """A living slug leads to our own page whatever is hung on to it; everything else leads nowhere."""
+    slug, found = shortener.slug(link), set()
+    for payload in payloads():
+        for path, query in ((f"/{slug}", f"next={payload}&url={payload}"), (f"/{slug}/{payload}", ""),
+                            (f"/{payload}/{slug}", ""), (f"/{payload}", ""), (payload, payload)):  # fmt: skip
+            status, location = await _raw(path, query, payload)
+            assert (status, location) in {(404, ""), (302, f"http://localhost:8000/welcome/{slug}/")}, (path, location)
+            found.add(status)
+    assert found == {302, 404}
+    await asgi.clicks.written()
+
+
+async def _raw(path: str, query: str, header: str) -> tuple[int, str]:
+    """The answer to a request that no client of good manners would send."""
+    said: list[Any] = []
+
+    async def send(message: Any) -> None:
+        said.append(message)
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    raw = header.encode("utf-8")
+    scope = {
+        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "GET", "scheme": "http",
+        "path": path, "raw_path": path.encode(), "query_string": query.encode(), "root_path": "",
+        "headers": [(b"host", b"localhost:8001"), (b"x-forwarded-host", raw), (b"referer", raw)],
+        "client": ("127.0.0.1", 5), "server": ("localhost", 8001),
+    }  # fmt: skip
+    await asgi.application(scope, receive, send)  # type: ignore[arg-type]
+    headers = dict(said[0]["headers"])
+    return said[0]["status"], headers.get(b"location", b"").decode()
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ citisocial is running. From a tweet to a chat in five clicks:
   5. Sign in to the bank as maria, confirm that @maria_m is yours, and chat.
 
 Who signs in; the password is {password} for all of them, and staff type a code as well:
-  agents maya, omar and lena at {site}/workspace/, supervisor grace at {site}/admin/;
+  agents maya, omar and lena at {site}/workspace/, supervisors grace and ruth at {site}/admin/;
   {command} --code maya prints maya's code
   customers maria (@maria_m), jorge (@jorge_p) and dee (@dee_says) by their links, or at {site}/
 
