@@ -47,8 +47,6 @@ SHAKEN = ("valkey", "postgres")  # servers that are broken while their runs' tex
 LOAD = "load"  # nothing is done to them
 FAULTS = (*POINTS, CLOCK, *ANSWERS, LOST_REPLY, *SHAKEN)
 TIMES = 5  # that each of the servers is broken; the runs are spread over them
-# Seconds after the last fault. A text that meets two (its second attempt while a server breaks) is in doubt twice.
-SETTLED_WITHIN = 2 * tallying.MOST_DOUBT
 # What would brake one agent with so many texts an hour is raised; X's own limits are not. Printed at the start.
 RAISED = {
     "OUTREACH_UNDO_SECONDS": "2",
@@ -70,7 +68,7 @@ def run(options: dict[str, Any]) -> bool:
     """Whether nothing was sent twice, lost or stuck, and every fault happened."""
     result = rehearse(options["runs"])
     wrong = result.pop("wrong")
-    for line in (*tallying.table(result["faults"]), *wrong):
+    for line in (*tallying.table(result["faults"]), *result.pop("failed"), *wrong):
         complain(line)
     print(json.dumps(result), file=sys.stdout, flush=True)
     return not wrong
@@ -180,11 +178,9 @@ def _arm(door: Door, fault: str, part: Part) -> int | None:
 
 
 def _wait(books: Books, pressed: Sequence[Run], watch: tallying.Watch) -> None:
-    """Until every text has come to an end, or one is stuck, or the time for it is over."""
+    """Until every text has come to an end, or the time for it is over: what is in doubt then is stuck."""
     bar, began = Progress("settled", len(pressed)), time.monotonic()
-    while (open_ones := books.unsettled()) and time.monotonic() - began < SETTLED_WITHIN:
-        if max(watch.longest.values(), default=0.0) > tallying.MOST_DOUBT:
-            break
+    while (open_ones := books.unsettled()) and time.monotonic() - began < tallying.MOST_DOUBT:
         bar(len(pressed) - open_ones)
         time.sleep(1.0)
     bar(len(pressed) - books.unsettled())

@@ -19,12 +19,12 @@ from .firing import Door
 from .people import Stumble
 from .shaking import Event
 
-MOST_DOUBT = 300.0  # seconds that a text may be in doubt
+MOST_DOUBT = 300.0  # seconds that an attempt may be in doubt, and after the last fault any at all
 PATIENCE = 60.0  # that the database may be away
 HEADER = ("fault", "runs", "happened", "sent", "p50 s", "max s")
 
 ROWS: LiteralString = """
-SELECT id, delivery, reason, external_id, extract(epoch FROM sent_at)::float FROM conversations_outgoing
+SELECT id, delivery, reason, external_id, extract(epoch FROM sent_at)::float, attempts FROM conversations_outgoing
 """
 UNSURE: LiteralString = "SELECT id, attempts FROM conversations_outgoing WHERE delivery IN ('SENDING', 'DOUBTFUL')"
 OPEN: LiteralString = """
@@ -60,6 +60,7 @@ class Row:
     reason: str
     external_id: str
     sent_at: float | None
+    attempts: int
 
 
 class Books:
@@ -181,8 +182,16 @@ def count(
         "ends": dict(ends),
         "doubt_max_s": round(max(doubts.values(), default=0.0), 1),
         "faults": faults,
+        "failed": [
+            _failed(run, row) for run in pressed if (row := rows.get(run.outgoing)) and row.delivery == "FAILED"
+        ],
         "wrong": wrong,
     }
+
+
+def _failed(run: Run, row: Row) -> str:
+    """One that a person has to decide about, in words."""
+    return f"{run.fault}: text {run.outgoing} ended as {row.reason} after {row.attempts} attempts"
 
 
 def _lost(run: Run, row: Row | None, accepted: Sequence[str]) -> bool:

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from unittest import mock
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect
+from playwright.sync_api import APIResponse, Browser, ConsoleMessage, Locator, Page, Route, expect
 
 from citisocial.servers import House
 from rehearsal import joining, reaching
-from rehearsal.scene import PARTS, PASSWORD, Part, Scene, codes, open_chat
+from rehearsal.scene import PARTS, PASSWORD, Part, Scene, codes, open_chat, until
 from tests.factories.plugged import Line
 
 PATIENCE = 20_000  # ms: two cores may be busy with something else
@@ -175,6 +175,7 @@ def the_chat(scene: Scene, page: Page, line: Line) -> None:
     scene.customer_chat.send({"type": "post", "client_id": str(uuid.uuid4()), "text": hello})
     said = log.locator(".aud-secure .msg .said")
     expect(said).to_have_text([hello])
+    nothing_is_drawn_over(scene, page, said)
     line.pull()
     expect(page.locator("#offline")).to_contain_text("No connection since")
     for text in ("First.", "Second."):
@@ -183,9 +184,24 @@ def the_chat(scene: Scene, page: Page, line: Line) -> None:
     expect(log.get_by_text("waiting to send")).to_have_count(2)
     line.up = True
     page.get_by_role("button", name="Try now").click()
-    expect(said).to_have_text([hello, "First.", "Second."], timeout=2 * PATIENCE)
+    expect(said).to_have_text([hello, "Newer than the answer", "First.", "Second."], timeout=2 * PATIENCE)
     expect(log.get_by_text("waiting to send")).to_have_count(0)
     expect(page.locator("#offline")).to_be_hidden()
+
+
+def nothing_is_drawn_over(scene: Scene, page: Page, said: Locator) -> None:
+    """The page is drawn from an answer that was made before the newest message came: that one stays."""
+    held: list[tuple[Route, APIResponse]] = []
+    page.route("**/timeline/**", lambda route: held.append((route, route.fetch())), times=1)
+    page.evaluate("document.dispatchEvent(new Event('sending-changed'))")
+    until(lambda: held or page.wait_for_timeout(50), "the page's look at the server", within=20, every=0)
+    assert scene.customer_chat is not None
+    scene.customer_chat.send({"type": "post", "client_id": str(uuid.uuid4()), "text": "Newer than the answer"})
+    expect(said).to_have_count(2)
+    for route, answer in held:
+        route.fulfill(response=answer)
+    page.wait_for_timeout(500)
+    expect(said).to_have_count(2, timeout=1)
 
 
 def the_end(scene: Scene, page: Page) -> None:

@@ -97,7 +97,7 @@ class Told(tallying.Books):
 
 
 def row(delivery: str, external_id: str = "", reason: str = "") -> tallying.Row:
-    return tallying.Row(delivery, reason, external_id, 20.0 if external_id else None)
+    return tallying.Row(delivery, reason, external_id, 20.0 if external_id else None, 1)
 
 
 def counted(rows, accepted, *, doubts=None, unsure=()):

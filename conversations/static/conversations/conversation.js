@@ -157,7 +157,9 @@ async function refresh() {
 function draw(fresh) {
   setNow(fresh.querySelector("[data-now]").dataset.now);
   const log_ = fresh.querySelector('[data-part="log"]');
-  patch(runs(), log_);
+  // What the socket brought while this was on its way is not in it, and would not come again: it is read once more.
+  if (Number(log_.dataset.lastSeq) < log.last()) refreshSoon();
+  else patch(runs(), log_);
   for (const name of ["head", "context"]) part(name, fresh);
   drawComposer(fresh);
   const ids = [...log_.querySelectorAll("[data-client-id]")].map((node) => node.dataset.clientId);

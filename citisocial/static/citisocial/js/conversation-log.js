@@ -1,6 +1,6 @@
 // Takes the frames of one case's socket, leaves its chat messages in order, each once, and nothing unsent forgotten.
 //
-// createLog({ send, lastSeq, onMessage, onPending }) -> { opened, lost, receive, post, retry, drop, seen, pending }
+// createLog({ send, lastSeq, onMessage, onPending }) -> { opened, lost, receive, post, retry, drop, seen, last, pending }
 //   send(frame) -> boolean      the socket's
 //   lastSeq                     seq of the newest message that the page already shows
 //   onMessage(frame)            the next message, in order, without gaps or repeats
@@ -9,6 +9,7 @@
 //   opened() / lost()           call from onState of the socket
 //   receive(frame) -> boolean   call from onFrame; false for frames that are not about messages
 //   post(text, template) -> clientId  say something, perhaps begun from a template (its id); it is kept and repeated until it has a seq or was refused
+//   last() -> seq of the newest message that the page shows
 //   seen(seq, clientIds)        the page was drawn again from the server and shows everything up to seq
 // The database is the truth: `resume` asks for seq > lastSeq on connect, on a gap and every 15 s.
 
@@ -112,6 +113,7 @@ export function createLog({ send, lastSeq = 0, onMessage, onPending = () => {} }
       clientIds.forEach((id) => unsent.delete(id));
       if (unsent.size !== before) changed();
     },
+    last: () => last,
     pending: () => unsent.size,
   };
 }
