@@ -44,13 +44,16 @@ LAST: list[tuple[str, Step]] = [
 STEPS = {"dm": [*FIRST, *LAST], "reply": [*FIRST, *ASKED, *LAST]}
 
 
-def walk(*, form: str, keep: bool, wipe: bool, say: Say) -> int:
-    """Do the whole walk in a house of its own. `form` is dm or reply. The last line said is the verdict; 0 or 1."""
+def walk(*, form: str, keep: bool = False, wipe: bool, say: Say, house: House | None = None) -> int:
+    """Do the whole walk, `form` dm or reply, in a house of its own unless one that runs is given; 0 or 1.
+
+    The last line said is the verdict.
+    """
     verdict = Verdict()
     with ExitStack() as stack:
         try:
             with verdict.timed("start", say) as told:
-                house = stack.enter_context(own_house(keep=keep, announce=complain))
+                house = house or stack.enter_context(own_house(keep=keep, announce=complain))
                 told.append(house.site_url)
             scene = Scene(house, form, wiper(house, say) if wipe else lambda: None)
             stack.callback(scene.close)
@@ -59,7 +62,7 @@ def walk(*, form: str, keep: bool, wipe: bool, say: Say) -> int:
                     told.append(step(scene))
         except Exception as error:
             verdict.failed = f"{type(error).__name__}: {error}" if not str(error) else " ".join(str(error).split())
-            if verdict.step != "start":
+            if house is not None:
                 show_logs(house)
     say(verdict.line())
     return 1 if verdict.failed else 0

@@ -10,6 +10,7 @@ import pytest
 import redis
 from _pytest.terminal import TerminalReporter
 
+from citisocial.servers import House
 from tests import servers
 
 crews: list[servers.Crew] = []
@@ -116,6 +117,20 @@ def valkey(redis_url: str) -> Iterator["redis.Redis"]:
         client.flushdb()
         yield client
         client.flushdb()
+
+
+@pytest.fixture(scope="session")
+def running_house() -> Iterator[House]:
+    """A whole house with all its processes, for every test that plays people: starting it takes longer than most.
+
+    Those tests share it, so they are in one group (xdist), and each plays somebody else or minds its own case alone.
+    """
+    from rehearsal.premises import complain, own_house
+
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("SWEEP_SECONDS", "2")  # a replay waits until every way in was asked twice
+        with own_house(announce=complain) as opened:
+            yield opened
 
 
 @pytest.fixture

@@ -26,6 +26,7 @@ from conversations.networks.base import Rule
 from tests.factories.heard import bank
 from tests.factories.walked import opened
 
+pytestmark = pytest.mark.xdist_group("seed")  # each worker that has one of these starts a sandbox
 ROOT = Path(__file__).resolve().parent.parent.parent
 BEARER, CLIENT = "seed-bearer", ("client", "secret")
 

@@ -24,6 +24,7 @@ from conversations.networks.errors import RateLimited, Refused
 from conversations.networks.x.adapter import X
 
 ROOT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.xdist_group("x-sandbox")  # each worker that has one of these starts the sandboxes
 BRAND_SCOPES = ["tweet.read", "tweet.write", "users.read", "dm.read", "dm.write", "offline.access"]
 
 

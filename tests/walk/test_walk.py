@@ -9,14 +9,17 @@ from pathlib import Path
 
 import pytest
 
+from citisocial.servers import House
+from rehearsal import walking
+
 ROOT = Path(__file__).resolve().parents[2]
 DM = [
-    *("start", "agent", "tweet", "inbox", "take", "invite", "dm", "link", "welcome"),
+    *("agent", "tweet", "inbox", "take", "invite", "dm", "link", "welcome"),
     *("sign-in", "proof", "join", "chat", "resolve", "survey", "story"),
 ]
-REPLY = [*DM[:5], "refused", "reply", "message", *DM[5:]]
+REPLY = [*DM[:4], "refused", "reply", "message", *DM[4:]]
 
-# Each starts a house of its own; one after the other, or two cores do not suffice for the times within.
+# One after the other, or two cores do not suffice for the times within.
 pytestmark = pytest.mark.xdist_group("walk")
 
 
@@ -46,17 +49,20 @@ def living(place: Path) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize(
-    ("options", "steps"),
-    [([], DM), (["--by", "reply", "--wipe"], REPLY)],
-    ids=["dm", "reply, wiped"],
-)
-def test_the_walk_ends_well(clean_environment: dict[str, str], place: Path, options: list[str], steps: list[str]):
-    done = walk(clean_environment | {"TMPDIR": str(place)}, *options)
+def test_the_walk_ends_well(clean_environment: dict[str, str], place: Path) -> None:
+    """As ./run --walk does it: in a house of its own, of which nothing is left."""
+    done = walk(clean_environment | {"TMPDIR": str(place)})
 
     last = done.stdout.splitlines()[-1] if done.stdout else ""
     assert last.startswith("WALK OK "), f"{done.stdout}\n{done.stderr[-4000:]}"
     assert done.returncode == 0
-    assert list(json.loads(last.removeprefix("WALK OK "))) == steps
+    assert list(json.loads(last.removeprefix("WALK OK "))) == ["start", *DM]
     assert living(place) == set()
     assert list(place.iterdir()) == []
+
+
+def test_by_public_reply_with_valkey_wiped_on_the_way(running_house: House) -> None:
+    said: list[str] = []
+    assert walking.walk(form="reply", wipe=True, say=said.append, house=running_house) == 0, "\n".join(said)
+    assert list(json.loads(said[-1].removeprefix("WALK OK "))) == ["start", *REPLY]
+    assert sum("Valkey wiped" in line for line in said) == 3
