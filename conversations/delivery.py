@@ -26,6 +26,7 @@ UNSURE = [Delivery.SENDING, Delivery.DOUBTFUL]
 ROUND = 30.0  # seconds; where the network hangs, the rest is left to the next round and the workers to other work
 LATE = timedelta(seconds=45)  # whoever claimed this long ago and has not sent yet does not send any more
 ABANDONED = timedelta(seconds=90)  # a claim older than this belongs to a worker that died
+LOOKING = timedelta(seconds=20)  # whoever began a look longer ago has died or hangs
 BETWEEN_LOOKS = timedelta(seconds=120)
 LOOKS = 2  # reads of direct messages that one doubtful text may take
 UNTIL_SEARCHED = timedelta(seconds=45)  # X's search, which replies are looked up by, sees half a minute late
@@ -203,10 +204,10 @@ def look_up_doubtful(limit: int = 200) -> int:
             continue
         if time.monotonic() - began > ROUND:
             break
-        # Again from the database: another worker may have looked meanwhile, and reads are few.
-        rows = _doubtful().select_related("account", "recipient", "answers", "case__brand", "pressed_by")
-        if (outgoing := rows.filter(pk=outgoing_id).first()) is None:
-            continue
+        if not _doubtful().filter(pk=outgoing_id).update(looked_at=now()):
+            continue  # another worker is at it, or was faster: reads are few
+        related = ("account__brand", "recipient", "answers", "case__brand", "pressed_by", "invitation__link")
+        outgoing = Outgoing.objects.select_related(*related).get(pk=outgoing_id)
         try:
             ended += _look_up(outgoing)
         except NetworkError as error:
@@ -214,6 +215,8 @@ def look_up_doubtful(limit: int = 200) -> int:
             ended += _not_read(outgoing, error)
         except Exception:
             log.exception("outgoing %s could not be looked up", outgoing_id)
+        finally:
+            Outgoing.objects.filter(pk=outgoing_id).update(looked_at=None)
     return ended
 
 
@@ -221,7 +224,7 @@ def _doubtful() -> QuerySet[Outgoing]:
     """Whose look is due."""
     at = now()
     too_early = Q(absent_at__gt=at - BETWEEN_LOOKS) | Q(kind=Kind.REPLY, claimed_at__gt=at - UNTIL_SEARCHED)
-    return Outgoing.objects.filter(delivery=Delivery.DOUBTFUL).exclude(too_early)
+    return Outgoing.objects.filter(delivery=Delivery.DOUBTFUL).exclude(too_early | Q(looked_at__gt=at - LOOKING))
 
 
 def _look_up(outgoing: Outgoing) -> bool:

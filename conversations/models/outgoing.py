@@ -44,9 +44,11 @@ class Outgoing(models.Model):
     external_id = models.CharField(max_length=32, blank=True)
     attempts = models.PositiveSmallIntegerField(default=0)
     absent_at = models.DateTimeField(null=True, help_text="When the first read-back did not find it.")
+    looked_at = models.DateTimeField(null=True, help_text="Since when a worker has been looking for it.")
     requeued = models.BooleanField(default=False, help_text="Absent in two read-backs: queued again, once.")
 
     class Meta:
+        verbose_name = "outgoing text"
         constraints = [
             models.CheckConstraint(
                 condition=Q(

@@ -64,6 +64,19 @@ def test_absent_in_two_looks_is_sent_again_once_then_a_person_decides(house, x):
     assert (outgoing.delivery, outgoing.reason, x.posts) == ("FAILED", "undetermined", 2)
 
 
+def test_two_workers_do_not_spend_two_reads_on_one_look(house, x):
+    _b, maya, case = house
+    x.mode = "lost"
+    outgoing = press(case, maya)
+    delivery.deliver_waiting()
+    later(outgoing, looked_at=now() - timedelta(seconds=5))  # another worker is at it
+    assert (delivery.look_up_doubtful(), x.reads) == (0, 0)
+    later(outgoing, looked_at=now() - timedelta(seconds=21))  # it died
+    assert (delivery.look_up_doubtful(), x.reads) == (1, 1)
+    outgoing.refresh_from_db()
+    assert (outgoing.delivery, outgoing.looked_at) == ("SENT", None)
+
+
 def test_dead_worker_leaves_a_row_that_is_looked_up(house, x):
     _b, maya, case = house
     outgoing = press(case, maya)
