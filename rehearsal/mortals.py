@@ -20,7 +20,7 @@ from typing import Any
 # Where a sender dies. "reconcile" first dies after the 201, and then a second time while that is looked up.
 POINTS = ("before_commit", "after_commit", "mid_write", "after_201", "before_sent", "reconcile")
 CLOCK = "clock"  # no death: the sender's own clock is moved an hour in the middle of it, and stays so
-SENDERS = 4
+SENDERS = 8  # most wait, for an X that hangs
 LOOK, LOOK_UP = 0.5, 3.0  # seconds between two questions whether anything waits, or is in doubt
 
 _now = threading.local()  # the text under way

@@ -90,7 +90,7 @@ def rehearse(runs: int) -> dict[str, Any]:
         for name in ("senders", "worker"):
             stack.enter_context(starting(house, graves, name))
         pressed, events = _play(house, desk, door, parts, runs)
-        _wait(books, pressed, watch)
+        _wait(books, pressed)
         met = tallying.happened(pressed, graves, door, events)
         result = tallying.count(books, pressed, met, watch.longest)
         if result["wrong"]:
@@ -177,10 +177,13 @@ def _arm(door: Door, fault: str, part: Part) -> int | None:
     return door.arm_call(kind, "send_dm", times=times, seconds=seconds, path=f"/with/{part.customer_id}/")
 
 
-def _wait(books: Books, pressed: Sequence[Run], watch: tallying.Watch) -> None:
-    """Until every text has come to an end, or the time for it is over: what is in doubt then is stuck."""
+def _wait(books: Books, pressed: Sequence[Run]) -> None:
+    """Until every text has come to an end; what is in doubt five minutes after each was tried once is stuck."""
     bar, began = Progress("settled", len(pressed)), time.monotonic()
-    while (open_ones := books.unsettled()) and time.monotonic() - began < tallying.MOST_DOUBT:
+    over = began + tallying.MOST_DOUBT
+    while (open_ones := books.unsettled()) and (at := time.monotonic()) < over:
         bar(len(pressed) - open_ones)
+        if books.untried():
+            over = min(at, began + tallying.MOST_DOUBT) + tallying.MOST_DOUBT
         time.sleep(1.0)
     bar(len(pressed) - books.unsettled())

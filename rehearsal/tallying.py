@@ -19,7 +19,7 @@ from .firing import Door
 from .people import Stumble
 from .shaking import Event
 
-MOST_DOUBT = 300.0  # seconds that an attempt may be in doubt, and after the last fault any at all
+MOST_DOUBT = 300.0  # seconds that an attempt may be in doubt, and after the last first attempt any at all
 PATIENCE = 60.0  # that the database may be away
 HEADER = ("fault", "runs", "happened", "sent", "p50 s", "max s")
 
@@ -27,6 +27,7 @@ ROWS: LiteralString = """
 SELECT id, delivery, reason, external_id, extract(epoch FROM sent_at)::float, attempts FROM conversations_outgoing
 """
 UNSURE: LiteralString = "SELECT id, attempts FROM conversations_outgoing WHERE delivery IN ('SENDING', 'DOUBTFUL')"
+UNTRIED: LiteralString = "SELECT count(*) FROM conversations_outgoing WHERE delivery = 'QUEUED' AND attempts = 0"
 OPEN: LiteralString = """
 SELECT count(*) FROM conversations_outgoing WHERE delivery IN ('QUEUED', 'SENDING', 'DOUBTFUL')
 """
@@ -76,6 +77,10 @@ class Books:
     def unsure(self) -> set[Doubt]:
         """Those that may or may not have left."""
         return {(row[0], row[1]) for row in self._ask(self.house.database_url, UNSURE)}
+
+    def untried(self) -> int:
+        """How many have not met their fault yet, because nobody has had the time to send them."""
+        return int(self._ask(self.house.database_url, UNTRIED)[0][0])
 
     def unsettled(self) -> int:
         """How many have not come to an end."""

@@ -1,14 +1,12 @@
 """Takes people as they are (signed out, two devices, two tabs, the back button), leaves proof that each gets through
 once, as themselves, and that what was agreed to, proven and taken back is what the records say."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.test import Client
-from pytest_django.fixtures import Settings
 
 from accounts import customers
 from accounts.models import Customer, ProvenHandle
@@ -16,25 +14,11 @@ from citisocial.clock import now
 from conversations import chat, handoff, invitations
 from conversations.models import AuditEvent, Author, Binding, Case, Invitation, Outgoing
 from links import shortener
-from tests.accounts.fake_x import FakeX, fake_x
+from tests.accounts.fake_x import FakeX
 from tests.factories.crossing import back_from_x, begun, through_x, way_back
-from tests.factories.invited import PASSWORD, World, agree, invited, person, proven, signed_in
+from tests.factories.invited import PASSWORD, World, agree, person, proven, signed_in
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def world() -> World:
-    return invited()
-
-
-@pytest.fixture
-def x(settings: Settings) -> Iterator[FakeX]:
-    """An X that answers, with @maria_m signed in there."""
-    with fake_x() as server:
-        settings.X_API_URL = server.url
-        settings.X_AUTHORIZE_URL = server.url + "/i/oauth2/authorize"
-        yield server
 
 
 def state(invitation: Invitation) -> str:

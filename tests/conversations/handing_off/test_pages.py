@@ -1,7 +1,6 @@
 """Takes strangers and customers with a link, leaves proof of who gets through and what everybody sees."""
 
 import re
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -19,27 +18,13 @@ from conversations.errors import DeadInvitation
 from conversations.models import AuditEvent, Binding, Case, Invitation
 from links import shortener
 from links.models import ShortLink
-from tests.accounts.fake_x import FakeX, fake_x
+from tests.accounts.fake_x import FakeX
 from tests.factories.crossing import begun, through_x
-from tests.factories.invited import PASSWORD, POST_TEXT, World, agree, every_table, invited, proven, signed_in
+from tests.factories.invited import PASSWORD, POST_TEXT, World, agree, every_table, proven, signed_in
 
 pytestmark = pytest.mark.django_db
 
 DEAD = str(DeadInvitation())
-
-
-@pytest.fixture
-def world() -> World:
-    return invited()
-
-
-@pytest.fixture
-def x(settings: Settings) -> Iterator[FakeX]:
-    """An X that answers, with @maria_m signed in there."""
-    with fake_x() as server:
-        settings.X_API_URL = server.url
-        settings.X_AUTHORIZE_URL = server.url + "/i/oauth2/authorize"
-        yield server
 
 
 def page_of(answer: Any) -> str:
