@@ -89,7 +89,7 @@ def rehearse(runs: int) -> dict[str, Any]:
         watch = stack.enter_context(tallying.watching(books))
         for name in ("senders", "worker"):
             stack.enter_context(starting(house, graves, name))
-        pressed, events = _play(house, desk, door, parts, runs)
+        pressed, events = _play(house, desk, door, books, parts, runs)
         _wait(books, pressed)
         met = tallying.happened(pressed, graves, door, events)
         result = tallying.count(books, pressed, met, watch.longest)
@@ -132,20 +132,33 @@ class Desk:
 
 
 def _play(
-    house: House, desk: Desk, door: Door, parts: Sequence[Part], runs: int
+    house: House, desk: Desk, door: Door, books: Books, parts: Sequence[Part], runs: int
 ) -> tuple[list[Run], dict[str, list[Event]]]:
-    """Press everything: first what meets a fault of its own, all mixed, then what leaves while a server breaks."""
-    order = [(fault, number) for number in range(runs) for fault in (*FAULTS, LOAD) if fault not in SHAKEN]
+    """Press everything: first what meets a fault of its own, all mixed; then what leaves while a server breaks.
+
+    The servers break when each of the others was tried once, so that no text meets two faults; those that leave then,
+    and all that is being looked up, are the load.
+    """
+    order = [(fault, number) for number in range(runs) for fault in FAULTS if fault not in SHAKEN]
     ready = iter(parts)
     bar = Progress("pressed", runs * (len(FAULTS) + 1))
     pressed = _press_all(desk, door, [(fault, number, next(ready)) for fault, number in order], bar, [])
+    _until_tried(books)
     events: dict[str, list[Event]] = {}
-    for server in SHAKEN:
+    for at, server in enumerate(SHAKEN):
         for turn in range(TIMES):
             numbers = [n for n in range(runs) if n % TIMES == turn]
-            pressed = _press_all(desk, door, [(server, n, next(ready)) for n in numbers], bar, pressed)
+            faults = [(server, n) for n in numbers] + [(LOAD, n) for n in numbers if n % len(SHAKEN) == at]
+            pressed = _press_all(desk, door, [(fault, n, next(ready)) for fault, n in faults], bar, pressed)
             events.setdefault(server, []).append(shake(house, server))
     return pressed, events
+
+
+def _until_tried(books: Books) -> None:
+    deadline = time.monotonic() + tallying.MOST_DOUBT
+    while (untried := books.untried()) and time.monotonic() < deadline:
+        complain(f"not tried yet: {untried}")
+        time.sleep(5.0)
 
 
 def _press_all(
@@ -178,12 +191,9 @@ def _arm(door: Door, fault: str, part: Part) -> int | None:
 
 
 def _wait(books: Books, pressed: Sequence[Run]) -> None:
-    """Until every text has come to an end; what is in doubt five minutes after each was tried once is stuck."""
-    bar, began = Progress("settled", len(pressed)), time.monotonic()
-    over = began + tallying.MOST_DOUBT
-    while (open_ones := books.unsettled()) and (at := time.monotonic()) < over:
+    """Until every text has come to an end; what is in doubt five minutes after the last fault is stuck."""
+    bar, over = Progress("settled", len(pressed)), time.monotonic() + tallying.MOST_DOUBT
+    while (open_ones := books.unsettled()) and time.monotonic() < over:
         bar(len(pressed) - open_ones)
-        if books.untried():
-            over = min(at, began + tallying.MOST_DOUBT) + tallying.MOST_DOUBT
         time.sleep(1.0)
     bar(len(pressed) - books.unsettled())

@@ -19,7 +19,7 @@ from .firing import Door
 from .people import Stumble
 from .shaking import Event
 
-MOST_DOUBT = 300.0  # seconds that an attempt may be in doubt, and after the last first attempt any at all
+MOST_DOUBT = 300.0  # seconds that an attempt may be in doubt, and after the last fault any at all
 PATIENCE = 60.0  # that the database may be away
 HEADER = ("fault", "runs", "happened", "sent", "p50 s", "max s")
 
