@@ -1,6 +1,7 @@
 """Takes source, templates and styles, leaves the habits of the house that no linter knows."""
 
 import ast
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -113,3 +114,11 @@ def test_the_two_dark_themes_are_one() -> None:
     asked = declarations(css, ':root:not([data-theme="light"]) {')
     assert asked
     assert asked == declarations(css, ':root[data-theme="dark"] {')
+
+
+@pytest.mark.xdist_group("habits")
+def test_tests_of_one_group_stay_together(request: pytest.FixtureRequest) -> None:
+    """pytest-xdist writes a test's group behind its name; what it does not write it does not keep to either."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        pytest.skip("there is one process, so everything stays together")
+    assert request.node.nodeid.endswith("@habits")
