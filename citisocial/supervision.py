@@ -4,12 +4,19 @@ Its colours stand in conversations/admin.css: from settings unfold would write t
 which the content policy refuses.
 """
 
+from django.http import HttpRequest
 from django.templatetags.static import static
-from django.urls import reverse_lazy
+from django.urls import reverse, reverse_lazy
+from django.utils.http import urlencode
 
 
 def _menu(title: str, icon: str, name: str) -> dict[str, object]:
     return {"title": title, "icon": icon, "link": reverse_lazy(f"admin:{name}")}
+
+
+def _and_back(request: HttpRequest) -> str:
+    """Where the second factor is confirmed, and then the page that one came from."""
+    return f"{reverse('mfa_reauthenticate')}?{urlencode({'next': request.get_full_path()})}"
 
 
 UNFOLD = {
@@ -26,7 +33,7 @@ UNFOLD = {
     "DASHBOARD_CALLBACK": "conversations.admin.dashboard.show",
     "ACCOUNT": {
         "navigation": [
-            {"title": "Confirm your second factor", "link": reverse_lazy("mfa_reauthenticate")},
+            {"title": "Confirm your second factor", "link": _and_back},
             {"title": "Passkeys and authenticator", "link": reverse_lazy("mfa_index")},
         ],
     },

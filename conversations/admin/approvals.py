@@ -148,13 +148,17 @@ class ApprovalAdmin(Shown):
     def approve_chosen(self, request: HttpRequest, queryset: QuerySet[Approval]) -> None:
         """The chosen texts as they are, each on its own: one that may not leave says why and holds up no other."""
         assert isinstance(request.user, User)  # admin_view lets nobody else in
+        try:
+            factors.step_up(request)
+        except AccountError as refusal:
+            messages.error(request, str(refusal))
+            return
         done = 0
         for approval in queryset:
             try:
-                factors.step_up(request)
                 approvals.approve(approval, by=request.user)
                 done += 1
-            except (ConversationError, AccountError) as refusal:
+            except ConversationError as refusal:
                 messages.error(request, f"{approval.case} (@{approval.outgoing.recipient.handle}): {refusal}")
         if done:
             tasks.nudge(tasks.deliver)
