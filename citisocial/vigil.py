@@ -27,13 +27,13 @@ class Vigil:
 
     def __init__(self, waiting: Callable[[], int | None]) -> None:
         self.waiting = waiting
-        self.taken = -1  # questions at the last look
+        self.taken = -1  # questions that it had taken at the last look
         self.since = 0.0
 
     def deaf(self, at: float) -> bool:
         """One look, at `at` seconds of any steady clock."""
         taken = sum(state.total_count.values())
-        busy = len(state.reserved_requests) > 0  # as many as it can do: what waits is not unheard
+        busy = len(state.reserved_requests) > 0  # with something it took: what waits is not unheard
         if taken != self.taken or busy or not self.waiting():
             self.taken, self.since = taken, at
         return at - self.since >= DEAF
