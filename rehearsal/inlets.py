@@ -7,6 +7,7 @@ refused with a sentence, what customers say is taken and masked.
 import itertools
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
@@ -183,8 +184,12 @@ def outgoing(doors: Doors, seeds: Sequence[Seed]) -> None:
 
 def staff(doors: Doors, seeds: Sequence[Seed]) -> None:
     """What a supervisor types: templates, rules and names are refused, the reason of a stop is taken and masked."""
-    supervisors, site = Supervisors(doors.scene.house), doors.site
-    person = supervisors.first
+    with closing(Supervisors(doors.scene.house)) as supervisors:
+        _staff(doors, seeds, supervisors)
+
+
+def _staff(doors: Doors, seeds: Sequence[Seed], supervisors: Supervisors) -> None:
+    person, site = supervisors.first, doors.site
     typed: list[Callable[[str], object]] = [
         lambda text: _typed(doors, person, "replytemplate", "text", text),
         lambda text: _typed(doors, person, "replytemplate", "name", text),
@@ -195,7 +200,6 @@ def staff(doors: Doors, seeds: Sequence[Seed]) -> None:
     ]
     for text, door in _each_once([seed.text for seed in seeds], typed):
         door(text)
-    supervisors.close()
 
 
 def _each_once(seeds: Sequence[S], doors: Sequence[T]) -> Iterator[tuple[S, T]]:

@@ -121,4 +121,4 @@ def test_tests_of_one_group_stay_together(request: pytest.FixtureRequest) -> Non
     """pytest-xdist writes a test's group behind its name; what it does not write it does not keep to either."""
     if "PYTEST_XDIST_WORKER" not in os.environ:
         pytest.skip("there is one process, so everything stays together")
-    assert request.node.nodeid.endswith("@habits")
+    assert request.node.nodeid.endswith("@habits"), "not kept: use --dist loadgroup, and a pytest that xdist knows"
