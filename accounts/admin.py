@@ -136,15 +136,18 @@ class ShiftInline(TabularInline):
 
 @admin.register(Agent)
 class AgentAdmin(ModelAdmin):
-    """Agents. A supervisor changes availability by an action, which does what the agent's own button does."""
+    """Agents. A supervisor changes availability by an action: away and offline then last until it is lifted.
 
-    list_display = ("name", "user", "availability", "languages", "capacity", "time_zone")
+    The agent too can end them, by choosing a state in the workspace.
+    """
+
+    list_display = ("name", "user", "availability", "set_by", "seen_at", "languages", "capacity", "time_zone")
     list_filter = ("availability", "teams")
     list_select_related = ("user",)
     search_fields = ("name", "user__username")
     autocomplete_fields = ("user",)
     filter_horizontal = ("teams",)
-    readonly_fields = ("availability",)
+    readonly_fields = ("availability", "set_by", "away_since", "seen_at")
     inlines = (ShiftInline,)
     actions = ("put_online", "put_away", "put_offline")
 
@@ -164,9 +167,12 @@ class AgentAdmin(ModelAdmin):
     def put_offline(self, request: HttpRequest, queryset: QuerySet[Agent]) -> None:
         self.put(request, queryset, Agent.Availability.OFFLINE)
 
-    def put(self, request: HttpRequest, chosen: QuerySet[Agent], state: str) -> None:
+    def put(self, request: HttpRequest, queryset: QuerySet[Agent], state: str) -> None:
         """One domain call for each."""
-        say(request, sum(agents.set_availability(agent, state) for agent in chosen), chosen.count())
+        assert isinstance(request.user, User)  # the admin lets nobody else in
+        by = request.user
+        chosen = list(queryset)  # before they move: the list may be filtered by what they are
+        say(request, sum(agents.supervise(agent, state, by=by) for agent in chosen), len(chosen))
 
 
 class ReadOnly:

@@ -3,6 +3,7 @@
 System checks run with management commands only, so a server calls `insist` itself.
 """
 
+import os
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -110,8 +111,27 @@ def _production() -> Iterator[CheckMessage]:
             hint="Name a file on another machine or medium, which the worker may append to (docs/audit.md).",
             id="safety.E015",
         )
+    if not os.path.isabs(settings.ATTACHMENTS):
+        yield Error(
+            f"ATTACHMENTS is {settings.ATTACHMENTS!r}: files that are sent in chats have no place.",
+            hint="Set ATTACHMENTS to the full path of a directory that only the web processes may read.",
+            id="safety.E017",
+        )
     if settings.X_PUSH == "webhook":
         yield from _webhook()
+    if settings.NOTICES:
+        yield from _email()
+
+
+def _email() -> Iterator[CheckMessage]:
+    """Customers who left are told by e-mail that a message waits: somebody has to carry it, in somebody's name."""
+    for name in ("EMAIL_HOST", "DEFAULT_FROM_EMAIL"):
+        if not getattr(settings, name):
+            yield Error(
+                f"NOTICES is on, and {name} is not set.",
+                hint=f"Set {name}, or NOTICES=0: then nobody who left hears of a message.",
+                id="safety.E016",
+            )
 
 
 def _webhook() -> Iterator[CheckMessage]:

@@ -6,6 +6,8 @@ and a recovery code leaves one of another type, which leads to enrolment and no 
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import wraps
 from typing import Any
 
@@ -24,7 +26,25 @@ from accounts.errors import SecondFactorMissing, StepUp
 
 STRONG = ("totp", "webauthn")
 OWNER = f"{RECORDS}_user"  # allauth's key for whose records these are
+WAY_BACK = "accounts_way_back"  # in a session: the page of ours that a customer came from to add a factor
 View = Callable[..., HttpResponse]
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """One use of a second factor: its type, its number (an Authenticator's), and when, by the process that took it."""
+
+    type: str
+    factor: int | None
+    at: float
+
+    def age(self) -> timedelta:
+        """How long ago; whoever compares it with the database's times counts back from the database's now."""
+        return timedelta(seconds=time.time() - self.at)
+
+    def since(self, moment: datetime) -> timedelta:
+        """How long before this use that was, by the same clock."""
+        return timedelta(seconds=self.at - moment.timestamp())
 
 
 def wanted(user: AbstractBaseUser | AnonymousUser) -> bool:
@@ -43,16 +63,36 @@ def strong(place: HttpRequest | SessionBase) -> bool:
 
 def proven_at(place: HttpRequest | SessionBase) -> float | None:
     """When they last did (seconds since 1970, by the clock of the process that took it), or None."""
+    used = newest(place)
+    return used.at if used else None
+
+
+def newest(place: HttpRequest | SessionBase) -> Used | None:
+    """The last use of a passkey or an authenticator in this session by the person signed in here."""
     session: Any = place.session if isinstance(place, HttpRequest) else place
     if session.get(OWNER) is None or session.get(OWNER) != session.get(SESSION_KEY):
         return None
     records = session.get(RECORDS) or []
-    return max((r["at"] for r in records if r["method"] == "mfa" and r.get("type") in STRONG), default=None)
+    strong_ones = [r for r in records if r["method"] == "mfa" and r.get("type") in STRONG]
+    last = max(strong_ones, key=lambda r: r["at"], default=None)
+    return Used(last["type"], last.get("id"), last["at"]) if last else None
 
 
 def lacking(user: AbstractBaseUser | AnonymousUser, place: HttpRequest | SessionBase) -> bool:
     """Whether this person may go no further here before using their second factor."""
     return not strong(place) and wanted(user)
+
+
+def lead(request: HttpRequest, back: str) -> None:
+    """Open the pages of second factors to this customer, with a link back to `back`, which is a path of ours."""
+    request.session[WAY_BACK] = back
+
+
+def led(request: HttpRequest) -> bool:
+    """Whether a customer has business on those pages: somebody asked for a factor, or there is one to use or remove."""
+    if not request.user.is_authenticated:
+        return False
+    return WAY_BACK in request.session or bool(Authenticator.objects.filter(user_id=request.user.pk).exists())
 
 
 def stepped_up(view: View) -> View:

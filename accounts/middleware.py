@@ -38,7 +38,7 @@ class SecondFactor(MiddlewareMixin):
         if name in DOORS or factors.strong(request):
             return None
         if not factors.wanted(request.user):
-            if name.startswith("mfa_"):  # customers have no second factor of ours: nothing to add, lose or be asked for
+            if name.startswith("mfa_") and not factors.led(request):
                 raise Http404
             return None
         return None if name in ENROLMENT else factors.refusal(request)

@@ -60,12 +60,24 @@ class Team(models.Model):
 
 
 class Agent(models.Model):
-    """Somebody who answers. `availability` is theirs to set, shifts say when it counts."""
+    """Somebody who answers. `availability` is theirs to set, shifts say when it counts.
+
+    It is also set for them: away when they do nothing for long, offline when their last page is gone (`idle`) or a
+    supervisor says so (`forced`). `seen_at`: when a page of theirs was last connected; None: never yet. `before` and
+    `before_by`: what they were when their last page went, and are again when one is back. `away_since`: None while
+    they are online or busy.
+    """
 
     class Availability(models.TextChoices):
         ONLINE = "online", _("online")
+        BUSY = "busy", _("busy")
         AWAY = "away", _("away")
         OFFLINE = "offline", _("offline")
+
+    class SetBy(models.TextChoices):
+        HAND = "hand", _("by hand")
+        IDLE = "idle", _("because nothing was done")
+        FORCED = "forced", _("by a supervisor")
 
     user = models.OneToOneField(User, on_delete=models.PROTECT, related_name="agent", verbose_name=_("login"))
     name = models.CharField(_("name"), max_length=80, help_text=_("As customers read it, e.g. “Maya”."))
@@ -80,6 +92,11 @@ class Agent(models.Model):
     availability = models.CharField(
         _("availability"), max_length=8, choices=Availability.choices, default=Availability.OFFLINE
     )
+    set_by = models.CharField(_("set by"), max_length=6, choices=SetBy.choices, default=SetBy.HAND, editable=False)
+    seen_at = models.DateTimeField(_("seen at"), null=True, editable=False)
+    before = models.CharField(max_length=8, choices=Availability.choices, default=Availability.ONLINE, editable=False)
+    before_by = models.CharField(max_length=6, choices=SetBy.choices, default=SetBy.HAND, editable=False)
+    away_since = models.DateTimeField(_("away since"), null=True, editable=False)
     teams = models.ManyToManyField(Team, related_name="agents", verbose_name=_("teams"), blank=True)
     time_zone = models.CharField(_("time zone"), max_length=64, default="UTC", validators=[check_time_zone])
 
@@ -89,8 +106,9 @@ class Agent(models.Model):
         verbose_name_plural = _("agents")
         constraints = [
             models.CheckConstraint(
-                condition=Q(availability__in=["online", "away", "offline"]), name="agent_availability_known"
+                condition=Q(availability__in=["online", "busy", "away", "offline"]), name="agent_availability_known"
             ),
+            models.CheckConstraint(condition=Q(set_by__in=["hand", "idle", "forced"]), name="agent_set_by_known"),
         ]
 
     def __str__(self) -> str:

@@ -29,6 +29,7 @@ VERBS = {
     "customer": KEEP,
     "team": (*KEEP, "delete"),
     "shift": (*KEEP, "delete"),
+    "openinghours": (*KEEP, "delete"),
 }
 
 

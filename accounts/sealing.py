@@ -8,10 +8,12 @@ import os
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.conf import settings
+from django.views.decorators.debug import sensitive_variables
 
 NONCE = 12  # bytes, random, in front of what was sealed
 
 
+@sensitive_variables("secret")
 def seal(secret: bytes, *, bound_to: str) -> bytes:
     """The sealed bytes, different at each call; `bound_to` must be said again to open them."""
     nonce = os.urandom(NONCE)

@@ -1,8 +1,8 @@
 """Takes a path, leaves a data directory that one supervisor holds: its lock, its secrets, its list of processes.
 
 What is in it: `lock` (flock, the supervisor's pid), `secrets.json` (0600, made once), `state.json` (0600, where
-everything listens), `pids.json` (every child), `anchors` (0600, the audit trail's seals), `logs/`, `postgres/`,
-`valkey/`, `beat/`.
+everything listens), `pids.json` (every child), `anchors` (0600, the audit trail's seals), `attachments/` (0700, the
+files of chats), `logs/`, `postgres/`, `valkey/`, `beat/`.
 """
 
 import base64

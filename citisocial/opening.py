@@ -15,7 +15,10 @@ ROOT = Path(__file__).resolve().parent.parent
 HOST = "localhost"  # the name in URLs: browsers treat it as a secure origin; what listens is 127.0.0.1
 EVERYBODY = ("sandbox", "web", "links", "worker", "beat", "listener")
 UVICORN = "-m uvicorn --no-access-log --no-server-header --log-level warning --timeout-graceful-shutdown 5"
-FRAMES = "--ws websockets-sansio --ws-per-message-deflate false --ws-max-size 16384"
+FRAMES = (
+    "--http citisocial.serving:Http --ws citisocial.serving:WebSocket --ws-per-message-deflate false "
+    "--ws-max-size 16384"
+)
 CELERY = "-m celery --app citisocial --quiet"
 THREADS = "--pool threads --concurrency 4 --without-gossip --without-mingle --without-heartbeat"
 AS_ROOT = "ignore:You're running the worker with superuser"  # the worker takes JSON alone, and ids at that

@@ -233,6 +233,8 @@ def describe(
         "SANDBOX_REDIRECT_URIS": f"{urls['web']}/x/callback,{urls['web']}/admin/conversations/brandaccount/connected/",
         "X_PUSH": "webhook",
         "AUDIT_ANCHORS": str(data_dir / "anchors"),
+        "ATTACHMENTS": str(data_dir / "attachments"),
+        "EMAIL_FILE_PATH": str(data_dir / "mail"),
         "PYTHONUNBUFFERED": "1",
         **{key: value for key, value in secrets.items() if key != "REDIS_PASSWORD"},
     }

@@ -91,8 +91,42 @@ OUTREACH_RECIPIENT_PER_DAY = env_int("OUTREACH_RECIPIENT_PER_DAY", 3)  # texts t
 INVITATION_HOURS = env_int("INVITATION_HOURS", 72)
 APPROVAL_HOURS = env_int("APPROVAL_HOURS", 24)  # what nobody approved in this time does not leave any more
 MESSAGE_LENGTH = env_int("MESSAGE_LENGTH", 4000)
+ATTACHMENTS = env("ATTACHMENTS")  # the directory of files sent in chats; every web process needs the same one
+ATTACHMENT_MB = env_int("ATTACHMENT_MB", 10)
+ATTACHMENT_MEGAPIXELS = env_int("ATTACHMENT_MEGAPIXELS", 25)  # what is decoded at all; more does not fit its process
+ATTACHMENTS_PER_HOUR = env_int("ATTACHMENTS_PER_HOUR", 20)  # of one person in one case
+MESSAGE_EDIT_MINUTES = env_int("MESSAGE_EDIT_MINUTES", 15)  # for so long one may change or take back what one said
+SOCKET_MESSAGES = env_int("SOCKET_MESSAGES", 20)  # messages that one person may say …
+SOCKET_MESSAGES_SECONDS = env_int("SOCKET_MESSAGES_SECONDS", 10)  # … in this many seconds
+SOCKET_FRAMES = env_int("SOCKET_FRAMES", 120)  # frames of one socket in 10 seconds; more of them closes it
+SOCKET_FRAME = env_int("SOCKET_FRAME", 16384)  # characters of one frame
+SOCKETS_CLOSED_PER_SECOND = env_int("SOCKETS_CLOSED_PER_SECOND", 40)  # when a web process is told to stop
+SOCKET_PINGS = env_int("SOCKET_PINGS", 20)  # that a client may send in 10 seconds; more of them cuts it off
+SOCKET_RESUMES = env_int("SOCKET_RESUMES", 20)  # times in 10 seconds that a page may ask for what it lacks
+SOCKETS_PER_USER = env_int("SOCKETS_PER_USER", 16)  # a case's page has two
+SOCKETS_PER_ADDRESS = env_int("SOCKETS_PER_ADDRESS", 50)  # an office behind one address needs more
+HANDSHAKE_SECONDS = env_int("HANDSHAKE_SECONDS", 10)  # for a request's line and headers, a socket's as well
+SOCKET_SILENCE = env_int("SOCKET_SILENCE", 90)  # seconds; pages say something every 15
+DETAIL_MINUTES = env_int("DETAIL_MINUTES", 60)  # a detail that was asked for is waited for, and then kept, so long
+DETAIL_NAMES = [  # what an agent may ask for with one press; anything that we promised never to ask for is refused
+    "Date of birth",
+    "Postal address",
+    "Telephone number",
+    "Account or loan number",
+    "Reference of a payment",
+    "Last four digits of the card",
+]
+STEP_UP_MINUTES = env_int("STEP_UP_MINUTES", 10)  # a customer's proof in a chat: how old, and how long it counts
+AGENT_IDLE_MINUTES = env_int("AGENT_IDLE_MINUTES", 10)  # an online agent who does nothing for so long is away
+AGENT_GONE_SECONDS = env_int("AGENT_GONE_SECONDS", 120)  # … and offline when no page of theirs was open for so long
+TRANSFER_SECONDS = env_int("TRANSFER_SECONDS", 120)  # how long a colleague may think about a case offered to them
 RESOLVED_DAYS = env_int("RESOLVED_DAYS", 7)  # a quiet resolved case closes itself after this
 OUTREACH_STEP_UP_SECONDS = env_int("OUTREACH_STEP_UP_SECONDS", 12 * 3600)  # how old a second factor may be; 0: any age
+CALL_CODE_MINUTES = env_int("CALL_CODE_MINUTES", 15)  # how long a customer's code for the phone is good
+CALL_HELD_MINUTES = env_int("CALL_HELD_MINUTES", 30)  # a call whose agent vanished waits again after this
+CALL_WAITS_HOURS = env_int("CALL_WAITS_HOURS", 24)  # a call that nobody made in this time is over
+NOTICES = env_flag("NOTICES", True)  # e-mail customers who left that a message waits; never its words or a link
+NOTICE_AFTER_SECONDS = env_int("NOTICE_AFTER_SECONDS", 120)  # how long a message is unread until then
 SWEEP_SECONDS = env_int("SWEEP_SECONDS", 5)
 LOOK_AGAIN_SECONDS = env_int("LOOK_AGAIN_SECONDS", 5)  # how long an answer about budget or channels is good for
 STREAM_HANDLES = env_flag("STREAM_HANDLES", True)  # off: rely on the polled mentions, which cost less
@@ -155,13 +189,7 @@ DATABASES = {"default": database(env("DATABASE_URL", "postgresql://localhost/cit
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 REDIS_URL = env("REDIS_URL", "redis://localhost:6379/0")
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
-# Pokes only: a group message that is lost costs a client at most its next look (15 s), never a word.
-CHANNEL_LAYERS = {
-    "default": {
-        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
-        "CONFIG": {"hosts": [REDIS_URL], "prefix": "citisocial"},
-    }
-}
+ROOMS = "citisocial"  # the one channel of Redis on which rooms are told (conversations/events.py, realtime/hub.py)
 
 # Sign-in.
 AUTH_USER_MODEL = "accounts.User"
@@ -179,7 +207,8 @@ ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_SESSION_REMEMBER = False
 ACCOUNT_REAUTHENTICATION_REQUIRED = True  # a stolen session must not add its own address and reset the password
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "http" if DEMO else "https"
-# The second factor of everybody who works here; customers have none. accounts.checks holds production to these.
+# The second factor of everybody who works here, and of customers whom an agent asked for one. accounts.checks holds
+# production to these.
 MFA_ADAPTER = "accounts.mfa.FactorAdapter"
 MFA_FORMS = {
     "activate_totp": "accounts.mfa.EnrolForm",
@@ -275,6 +304,20 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_connect_timeout": 0.5,
     "socket_timeout": 5,
 }
+
+# E-mail. The demo sends none: it writes to files or to its log. Production with notices needs a host and a sender.
+EMAIL_HOST = env("EMAIL_HOST")
+EMAIL_PORT = env_int("EMAIL_PORT", 587)
+EMAIL_HOST_USER = env("EMAIL_HOST_USER")
+EMAIL_HOST_PASSWORD = env("EMAIL_HOST_PASSWORD")
+EMAIL_USE_SSL = env_flag("EMAIL_USE_SSL")  # from the first byte, mostly on port 465
+EMAIL_USE_TLS = env_flag("EMAIL_USE_TLS", not EMAIL_USE_SSL)
+EMAIL_TIMEOUT = 10
+EMAIL_FILE_PATH = env("EMAIL_FILE_PATH") or None
+EMAIL_BACKEND = "django.core.mail.backends.{}.EmailBackend".format(
+    "smtp" if not DEMO else "filebased" if EMAIL_FILE_PATH else "console"
+)
+DEFAULT_FROM_EMAIL = env("DEFAULT_FROM_EMAIL", "citisocial@localhost" if DEMO else "")
 
 FORMAT_MODULE_PATH = ["citisocial.formats"]
 LANGUAGE_CODE = "en"

@@ -19,6 +19,12 @@ def _handle_revoked(*, handle: Any, by: Any, **_: Any) -> None:
     handoff.note_revoked(handle, by)
 
 
+def _availability_changed(*, agent_ids: Any, **_: Any) -> None:
+    from conversations import hours
+
+    hours.tell(agent_ids)
+
+
 class ConversationsConfig(AppConfig):
     name = "conversations"
 
@@ -27,3 +33,4 @@ class ConversationsConfig(AppConfig):
 
         signals.supervised.connect(_supervised)
         signals.handle_revoked.connect(_handle_revoked)
+        signals.availability_changed.connect(_availability_changed)

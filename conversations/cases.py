@@ -132,6 +132,24 @@ def owe(case: Case, move: str, *, since: datetime | None = None) -> None:
         setattr(case, name, value)
 
 
+def spoken(case: Case, author: Agent | Customer) -> None:
+    """One of the two said something: a customer's word reopens a resolved case, and the move is the other's."""
+    if case.status == Status.RESOLVED:
+        reopen(case, by=author.user, actor="customer")
+    else:
+        owe(case, Case.Move.THEIRS if isinstance(author, Agent) else Case.Move.OURS)
+    events.poke_inbox(case.brand_id, {case.pk: []})
+
+
+# The same for `conversations.ledger`, which knows many cases at once: by whom `l.agent_id` (or the customer) was the
+# last word, at `clock.at`.
+SPEAKABLE = "c.status IN ('ASSIGNED', 'CONTACTED', 'CONNECTED') AND c.customer_id IS NOT NULL"
+SPOKEN = """
+    move = CASE WHEN l.agent_id IS NULL THEN 'ours' ELSE 'theirs' END, changed_at = clock.at,
+    waiting_since = CASE WHEN c.move = CASE WHEN l.agent_id IS NULL THEN 'ours' ELSE 'theirs' END
+                         THEN c.waiting_since ELSE clock.at END"""
+
+
 def contacted(case: Case, *, user: User) -> None:
     """Something of ours reached the person: CONTACTED if it was not already further, and the move is theirs."""
     case.refresh_from_db()

@@ -1,5 +1,6 @@
 """One family of refusals: a code for programs, a sentence for people, a status for HTTP; rendered once per edge."""
 
+from datetime import timedelta
 from typing import Any, ClassVar
 
 
@@ -26,6 +27,12 @@ class NotAllowed(ConversationError):
     code = "not_allowed"
     http_status = 403
     message = "Your role does not allow this."
+
+
+class SignedOut(NotAllowed):
+    code = "signed_out"
+    http_status = 401
+    message = "You were signed out. Sign in again."
 
 
 class CaseMoved(ConversationError):
@@ -95,6 +102,26 @@ class BadText(ConversationError):
         self.at = None if start is None or end is None else (start, end)
 
 
+class BadFile(ConversationError):
+    """A file that nobody may send here; the message says what is taken."""
+
+    code = "bad_file"
+    http_status = 422
+    message = "This file cannot be sent."
+
+
+class TooManyFiles(ConversationError):
+    code = "too_many_files"
+    http_status = 429
+    message = "These were many files. Wait a while, then send the next."
+
+
+class NotStored(ConversationError):
+    code = "not_stored"
+    http_status = 503
+    message = "The file could not be stored just now, and nothing was sent. Try again later, or say it in words."
+
+
 class TooLate(ConversationError):
     code = "too_late"
     message = "It has left already."
@@ -137,6 +164,49 @@ class TooManyTries(ConversationError):
         )
 
 
+class NobodyAnswers(ConversationError):
+    code = "nobody_answers"
+    message = "Nobody answers calls now. Choose a time at which we call you, or write to us in this chat."
+
+
+class TooManyCalls(ConversationError):
+    code = "too_many_calls"
+    http_status = 429
+    message = "You have asked for several calls in the last hour. Write to us in this chat, or ask again later."
+
+
+class CallTaken(ConversationError):
+    code = "call_taken"
+    message = "Somebody has taken this call."
+
+
+class CallOver(ConversationError):
+    code = "call_over"
+    message = "This call is over, or was taken back."
+
+
+class WrongCode(ConversationError):
+    """One sentence for unknown, over, used and not of this agent's brands."""
+
+    code = "wrong_code"
+    http_status = 422
+    message = "No call waits with this code. Ask for it once more, digit by digit."
+
+
+class TooManyCodes(ConversationError):
+    """An agent typed too many wrong codes of calls; `wait` until there is a try again."""
+
+    code = "too_many_tries"
+    http_status = 429
+
+    def __init__(self, wait: timedelta) -> None:
+        minutes = max(1, -(-wait // timedelta(minutes=1)))
+        super().__init__(
+            f"These were too many wrong codes. Wait {minutes} {'minute' if minutes == 1 else 'minutes'}, then try "
+            "again. Meanwhile the caller can write in the chat."
+        )
+
+
 class WrongHandle(ConversationError):
     code = "wrong_handle"
     http_status = 403
@@ -149,12 +219,70 @@ class WrongAccount(ConversationError):
     message = "Another account than this one was signed in on the network. Nothing was kept. Sign in there as this one."
 
 
+class Overtaken(ConversationError):
+    """Somebody spoke since the writer last looked: nothing was stored, and the same goes out once confirmed."""
+
+    code = "overtaken"
+    message = "New messages came in while you wrote. Read them, then send it or change it."
+
+
+class TooFast(ConversationError):
+    code = "too_fast"
+    http_status = 429
+    message = "These are many messages at once. This one goes out in some seconds."
+
+
+class TryAgain(ConversationError):
+    """Whether it was stored is not known; the same client_id again is harmless, and clients send it by themselves."""
+
+    code = "try_again"
+    http_status = 503
+    message = "This could not be saved just now. It is sent again."
+
+
 class ChatNotOpen(ConversationError):
     code = "chat_not_open"
     message = "The secure chat opens when the customer has signed in and confirmed the handle."
+
+
+class AlreadyAsked(ConversationError):
+    code = "already_asked"
+    message = "This was asked already."
+
+
+class DetailGone(ConversationError):
+    """A detail that cannot be given, taken back or read any more; the sentence says why."""
+
+    code = "detail_gone"
+    message = "There is nothing here any more. Nothing is kept."
+
+
+class NotAsked(ConversationError):
+    code = "not_asked"
+    message = "Nobody asks you to prove anything now. Go back to your conversation."
+
+
+class NotProven(ConversationError):
+    code = "not_proven"
+    message = "We have not seen your second factor since you were asked. Use it once more, then come back here."
 
 
 class SurveyOver(ConversationError):
     code = "survey_over"
     http_status = 404
     message = "This question has been answered or is over. Thank you."
+
+
+class TransferOver(ConversationError):
+    """Somebody or the clock was faster; the message says how the transfer ended."""
+
+    code = "transfer_over"
+    message = "This offer is over. Look at the case again."
+
+
+class NobodyHere(ConversationError):
+    code = "nobody_here"
+    message = (
+        "Nobody else is here now. Your agent reads what you write when they are back. You may close this page: the "
+        "conversation stays as it is."
+    )

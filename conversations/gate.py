@@ -42,6 +42,19 @@ def check(text: str, *, kind: str, network: str = "x", address: str = "") -> Non
         _short_enough(text, kind, network, address)
 
 
+def said(text: str, *, is_agent: bool) -> str:
+    """What is written in the chat as it may be kept, private details apart; BadText for what cannot be."""
+    if is_agent:
+        check(text, kind="chat")
+    text = text.replace("\x00", "").strip()
+    if not text:
+        raise BadText(_("Write something first."))
+    if len(text) > settings.MESSAGE_LENGTH:
+        over = {"used": len(text), "limit": settings.MESSAGE_LENGTH}
+        raise BadText(_("%(used)d characters of %(limit)d: send it in two messages.") % over)
+    return text
+
+
 def recipient(case: Case) -> None:
     """NotReachable for somebody who never wrote to us in this case: nobody is written to out of the blue."""
     if not case.mentions.filter(author=case.author_id).exists():
@@ -63,6 +76,8 @@ def _without(text: str) -> str:
 
 def _filled(text: str, kind: str) -> None:
     """Nothing in braces but what is replaced when it leaves, and that with a space around it."""
+    if text.isascii() and "{" not in text:
+        return
     simple = disguises.plain(text)
     for match in BRACES.finditer(simple.text):
         start, end = simple.starts[match.start()], simple.ends[match.end() - 1]

@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import connection
+from django.utils.translation import gettext as _
 
 from accounts.models import Agent
-from conversations import mentions
+from conversations import mentions, reading
 from conversations.cases import WORKED_ON
-from conversations.events import CaseLine
 from conversations.models import Case
 from conversations.permissions import cases_of
 from conversations.placeholders import in_short
+from conversations.realtime.frames import CaseLine
 
 LIMIT = 200
 PREVIEW = 160
@@ -52,7 +53,7 @@ class _Newest:
     post_kind: str
     post_state: str
     post_at: datetime | None
-    chat_text: str
+    chat_text: str | None  # None: it was taken back
     chat_at: datetime | None
     out_text: str
     out_kind: str
@@ -61,13 +62,14 @@ class _Newest:
 
 # By hand, because every open inbox asks at every change: the same from the ORM takes ten times as long to be put
 # together as PostgreSQL takes to answer it.
-NEWEST = """
+NEWEST = f"""
 SELECT c.id, p.text, p.kind, p.state, p.posted_at, m.text, m.sent_at, o.text, o.kind, o.created_at
 FROM unnest(%s::bigint[]) AS c (id)
 LEFT JOIN LATERAL (SELECT text, kind, state, posted_at FROM conversations_mention
     WHERE case_id = c.id ORDER BY posted_at DESC, id DESC LIMIT 1) p ON true
-LEFT JOIN LATERAL (SELECT text, sent_at FROM conversations_message
-    WHERE case_id = c.id ORDER BY seq DESC LIMIT 1) m ON true
+LEFT JOIN LATERAL (SELECT CASE WHEN ch.kind = 'removed' THEN NULL ELSE coalesce(ch.text, m.text) END AS text, m.sent_at
+    FROM conversations_message m {reading.CHANGED}
+    WHERE m.case_id = c.id AND m.kind IN ('said', 'file') ORDER BY m.seq DESC LIMIT 1) m ON true
 LEFT JOIN LATERAL (SELECT text, kind, created_at FROM conversations_outgoing
     WHERE case_id = c.id AND delivery <> 'CANCELLED' ORDER BY id DESC LIMIT 1) o ON true
 """
@@ -109,7 +111,7 @@ def _last(row: _Newest, network: str) -> tuple[str, str]:
         text = mentions.instead(row.post_kind, row.post_state, network) or row.post_text
         said.append((row.post_at, "public" if row.post_kind == "post" else "dm", text))
     if row.chat_at:
-        said.append((row.chat_at, "secure", row.chat_text))
+        said.append((row.chat_at, "secure", _("Message taken back") if row.chat_text is None else row.chat_text))
     if row.out_at:
         said.append((row.out_at, "dm" if row.out_kind == "dm" else "public", in_short(row.out_text)))
     _at, channel, newest = max(said, default=(None, "public", ""))

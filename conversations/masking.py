@@ -73,6 +73,7 @@ WORD = rf"(?:{'|'.join(sorted(WORDS, key=len, reverse=True))})"
 SPELLED = re.compile(rf"{WORD}(?:[\W_]{{1,3}}{WORD}){{3,}}(?![^\W_])")
 LOOKALIKES = str.maketrans({**dict.fromkeys("oоο", "0"), **dict.fromkeys("li", "1")})
 MIXED = re.compile(r"(?<![^\W_])(?=[oоοli]{0,20}\d)[\doоοli]{0,40}[oоοli][\doоοli]{0,40}(?![^\W_])")
+TOUCHING = re.compile(r"\d[oоοli]|[oоοli]\d")  # without it there is nothing mixed
 INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")  # letters and signs without a shape
 DROPPED = {"Cf", "Mn", "Me"}
 
@@ -112,6 +113,16 @@ PIN_WORD = re.compile(
     r"(?<!\[)\b(?:pin|passcode|password|one[- ]time (?:pass)?code|otp|c[oó]digo|verification code"
     r"|code (?:you|they) sent)"
     r"\b(?:'s)?\W{0,4}(?:is|was|code|es)?\W{0,4}(\d{4,8}|\d\d[- ]\d\d[- ]\d\d|\d{3}[- ]\d{3})(?!\d)",
+)
+# Each with letters of which it has some wherever it matches: to look for those costs next to nothing.
+CODES = (
+    (
+        CODE_WORD,
+        "code",
+        ("cv", "cid", "csc", "secur", "segur", "verif", "sicher", "code on", "back of", "digit", "安全码"),
+    ),
+    (PIN_WORD, "pin", ("pin", "pass", "time", "otp", "digo", "verif", "sent")),
+    (SOCIAL_TAIL, "social", ("last",)),
 )
 IBAN = re.compile(r"(?<![^\W_])[a-z]{2}\d{2}(?:[\s.\-]{0,2}[a-z0-9]){11,30}(?![^\W_])")
 IBAN_WORD = re.compile(r"\biban\W{0,4}(?:is|es|ist)?\W{0,4}([a-z]{2}\d{2}(?:[ \-]?[a-z]{0,4}\d[a-z0-9]{0,5}){2,8})")
@@ -183,7 +194,12 @@ def first_place(text: str) -> tuple[int, int, str] | None:
 def _has_numbers(text: str) -> bool:
     """Whether there is anything to look at: most texts end here, after a few microseconds."""
     enough = ENOUGH.search(text) if text.isascii() else sum(map(str.isdigit, text)) > 2
-    return bool(enough) or SPELLED.search(text.lower()) is not None
+    return bool(enough) or _is_spelled(text.lower())
+
+
+def _is_spelled(low: str) -> bool:
+    """Counting words first: the search for runs of them looks at every letter, and few texts have four at all."""
+    return sum(map(low.count, WORDS)) > 3 and SPELLED.search(low) is not None
 
 
 def _plain(text: str) -> _Plain:
@@ -198,9 +214,11 @@ def _plain(text: str) -> _Plain:
                 chars.append(one)
                 at.append(index)
         plain, starts, ends = "".join(chars), at, [index + 1 for index in at]
-    if SPELLED.search(plain):
+    if _is_spelled(plain):
         plain, starts, ends = _unspelled(plain, starts, ends)
-    return _Plain(MIXED.sub(lambda m: m.group().translate(LOOKALIKES), plain), starts, ends)
+    if TOUCHING.search(plain):
+        plain = MIXED.sub(lambda m: m.group().translate(LOOKALIKES), plain)
+    return _Plain(plain, starts, ends)
 
 
 def _plain_character(char: str) -> str:
@@ -234,9 +252,9 @@ def _find(text: str) -> Iterator[_Hit]:
         start = max(0, card.start - NEAR_CARD)
         yield from _each(CODE_NEAR, "code", text, start, card.end + NEAR_CARD)
     if RUN.search(text):
-        yield from _each(CODE_WORD, "code", text)
-        yield from _each(PIN_WORD, "pin", text)
-        yield from _each(SOCIAL_TAIL, "social", text)
+        for pattern, kind, hints in CODES:
+            if any(hint in text for hint in hints):
+                yield from _each(pattern, kind, text)
     if LONG_RUN.search(text):
         yield from _each(ACCOUNT_WORD, "account", text)
         yield from _each(CARD_WORD, "card", text)

@@ -10,21 +10,28 @@ from collections.abc import Callable
 from celery import Task, shared_task
 from django.db import transaction
 
+from accounts import agents
 from accounts.models import User
 from citisocial.clock import now
 from conversations import (
     alarms,
     approvals,
     assignment,
+    attachments,
     audit,
+    callbacks,
     cases,
     compliance,
     delivery,
+    details,
     handoff,
     metering,
+    notices,
     push,
     seals,
     surveys,
+    tickets,
+    transfers,
 )
 from conversations import sweep as sweeping
 from conversations import triage as triaging
@@ -55,6 +62,16 @@ def assign() -> None:
 
 
 @shared_task
+def put_gone_agents_offline() -> None:
+    agents.put_gone_offline()
+
+
+@shared_task
+def fall_back() -> None:
+    transfers.fall_back()
+
+
+@shared_task
 def introduce() -> None:
     sweeping.introduce()
 
@@ -73,15 +90,25 @@ def look_up_doubtful() -> None:
 def expire() -> None:
     handoff.expire()
     surveys.expire()
+    details.expire()
+    callbacks.tend()
     approvals.tend()
     cases.close_quiet()
     push.forget()
     metering.forget()
+    attachments.tidy()
+    tickets.forget()
 
 
 @shared_task
 def comply() -> None:
     compliance.look()
+
+
+@shared_task
+def notify() -> None:
+    notices.note_absent()
+    notices.send_waiting()
 
 
 @shared_task

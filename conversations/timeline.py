@@ -8,33 +8,17 @@ from itertools import groupby
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from conversations import mentions, scrutiny
+from conversations import happenings, mentions, scrutiny, spoken
+from conversations.happenings import Happened
 from conversations.mentions import NETWORKS
-from conversations.models import Approval, AuditEvent, Case, Invitation, Mention, Outgoing
+from conversations.models import Approval, Case, Invitation, Mention, Note, Outgoing
 from conversations.networks.base import LINK
 from conversations.outbox import Place
 from conversations.placeholders import as_read
+from conversations.spoken import Said
 
-PUBLIC, DM, SECURE, EVENT = "public", "dm", "secure", "event"
+PUBLIC, DM, SECURE, NOTE, EVENT = "public", "dm", "secure", "note", happenings.EVENT
 SOON = timedelta(minutes=1)  # what leaves within it is counted down
-
-# The rest of the trail shows as what it left: a post, a message with its state, a step of the hand-off.
-EVENTS = (
-    "assigned",
-    "taken",
-    "reassigned",
-    "cancelled",
-    "mismatch",
-    "unlinked",
-    "revoked",
-    "expired",
-    "resolved",
-    "reopened",
-    "closed",
-    "surveyed",
-    "opted_out",
-    "opted_in",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,35 +76,6 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """One message of the secure chat."""
-
-    key: str
-    at: datetime
-    audience: str
-    seq: int
-    client_id: str
-    side: str
-    name: str
-    text: str
-    masked: int
-    kind: str = "said"
-
-
-@dataclass(frozen=True, slots=True)
-class Happened:
-    """Something that was done to the case, as one sentence with the icon that goes with it."""
-
-    key: str
-    at: datetime
-    audience: str
-    icon: str
-    text: str
-    detail: str
-    kind: str = "happened"
-
-
-@dataclass(frozen=True, slots=True)
 class Step:
     """One check of the hand-off; `at` is None while it is open."""
 
@@ -146,7 +101,21 @@ class HandOff:
     kind: str = "handoff"
 
 
-Item = Heard | Written | Said | Happened | HandOff
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """What a colleague said about the case, or (`whisper`) a supervisor to its agent; the customer never reads it."""
+
+    key: str
+    at: datetime
+    audience: str
+    name: str
+    text: str
+    masked: int
+    whisper: bool
+    kind: str = "noted"
+
+
+Item = Heard | Written | Said | Happened | HandOff | Noted
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,12 +130,21 @@ class Run:
     items: tuple[Item, ...]
 
 
-def of(case: Case, *, reasons: Mapping[str, object], places: Mapping[int, Place] | None = None) -> list[Run]:
-    """The story of a case in its reader's time zone (the active one). Four queries, however long it is.
+def of(
+    case: Case,
+    *,
+    reasons: Mapping[str, object],
+    places: Mapping[int, Place] | None = None,
+    as_written: bool = False,
+) -> list[Run]:
+    """The story of a case in its reader's time zone (the active one). Five queries, however long it is.
 
     `reasons` gives the sentence for each reason of a failed sending, `places` where each waiting text stands.
+    `as_written`: for supervisors alone, who read also what was changed or taken back since.
     """
-    items: list[Item] = [*_heard(case), *_written(case, reasons, places or {}), *_said(case), *_happened(case)]
+    said = spoken.written(case) if as_written else spoken.shown(case, reader="agent")
+    items: list[Item] = [*_heard(case), *_written(case, reasons, places or {}), *said, *happenings.of(case)]
+    items += _noted(case)
     items.sort(key=lambda item: item.at)
     return _runs(items, case)
 
@@ -222,6 +200,8 @@ def _heading(audience: str, case: Case) -> tuple[str, str]:
         return _("Direct message on %(network)s") % values, readers % values
     if audience == SECURE:
         return _("Secure chat"), _("on the bank’s site, both sides proven")
+    if audience == NOTE:
+        return _("Note"), _("only colleagues read this, never the customer")
     return "", ""
 
 
@@ -335,56 +315,14 @@ def _steps(invitation: Invitation, opened_at: datetime, *, newest: bool) -> Hand
     )
 
 
-def _said(case: Case) -> Iterator[Said]:
-    for message in case.messages.select_related("agent", "customer").order_by("seq"):
-        author = message.agent or message.customer
-        yield Said(
-            key=f"m-{message.seq}",
-            at=message.sent_at,
-            audience=SECURE,
-            seq=message.seq,
-            client_id=str(message.client_id),
-            side=message.side,
-            name=author.name.split(" ")[0] if author else "",
-            text=message.text,
-            masked=message.masked,
+def _noted(case: Case) -> Iterator[Noted]:
+    for note in case.notes.select_related("user__agent").order_by("at", "id"):
+        yield Noted(
+            key=f"n-{note.pk}",
+            at=note.at,
+            audience=NOTE,
+            name=scrutiny.name_of(note.user),
+            text=note.text,
+            masked=note.masked,
+            whisper=note.kind == Note.Kind.WHISPER,
         )
-
-
-def _happened(case: Case) -> Iterator[Happened]:
-    for event in case.trail.filter(verb__in=EVENTS).select_related("user__agent").order_by("at", "id"):
-        icon, text = _sentence(event)
-        yield Happened(
-            key=f"e-{event.pk}",
-            at=event.at,
-            audience=EVENT,
-            icon=icon,
-            text=text,
-            detail=str(event.data.get("reason") or ""),
-        )
-
-
-def _sentence(event: AuditEvent) -> tuple[str, str]:
-    """An icon and who did what. Names come from the rows, never from what a stranger typed."""
-    agent = getattr(event.user, "agent", None)
-    who = agent.name if agent else event.user.get_username() if event.user else _("The system")
-    values = {"who": who, "agent": event.data.get("agent") or _("nobody"), "csat": event.data.get("csat")}
-    strangers = _("Three strangers tried this link, so it opens nothing any more. Send a new one.")
-    sentences = {
-        "assigned": ("transfer", _("Assigned to %(agent)s")),
-        "taken": ("hand", _("%(who)s took the case")),
-        "reassigned": ("transfer", _("%(who)s gave the case to %(agent)s")),
-        "cancelled": ("undo", _("%(who)s took a message back before it left")),
-        "mismatch": ("alert", _("Somebody else signed in with this link. Nothing was shown to them.")),
-        "unlinked": ("at", _("The proof of the handle was taken back. This chat stays the customer’s.")),
-        "revoked": ("link", strangers if event.actor == "handoff" else _("The earlier link was revoked")),
-        "expired": ("clock", _("The link expired")),
-        "resolved": ("check", _("%(who)s resolved the case")),
-        "reopened": ("undo", _("The case was reopened")),
-        "closed": ("lock", _("The case was closed")),
-        "surveyed": ("star", _("Rated %(csat)s of 5")),
-        "opted_out": ("stop", _("They asked us to stop writing")),
-        "opted_in": ("check", _("They wrote START: they want to hear from us again")),
-    }
-    icon, sentence = sentences[event.verb]
-    return icon, sentence % values

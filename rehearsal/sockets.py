@@ -1,7 +1,8 @@
 """Takes an address and a signed-in person, leaves their open WebSocket and everything it has said.
 
-Frames are read on a thread of their own, stamped with the time they came in, so that nothing is missed or late
-while the person does something else. It resumes as the pages do: after a drop, and when nothing has come for long.
+Each opening takes a ticket first, as the pages do. Frames are read on a thread of their own, stamped with the time they
+came in, so that nothing is missed or late while the person does something else. It resumes as the pages do: after a
+drop, and when nothing has come for long.
 """
 
 import contextlib
@@ -12,14 +13,17 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import httpx
 from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.sync.client import ClientConnection, connect
-from websockets.typing import Origin
+from websockets.typing import Origin, Subprotocol
 
 from .people import Person, Stumble, origin
 
 Frame = dict[str, Any]
 LOOK_AGAIN = 15.0  # seconds of silence after which a page asks for what it lacks
+CHAT = Subprotocol("chat.v1")
+CSRF = "citisocial-csrf"  # the cookie whose value a page sends back in a header
 
 
 class Socket:
@@ -40,11 +44,13 @@ class Socket:
 
     def open(self) -> "Socket":
         """Connect and ask for what is lacking; a refused handshake is a Stumble."""
+        ticket = take_ticket(self.person, self.url)
         headers = {"Cookie": self.person.cookies(self.url)}
         try:
             self.connection = connect(
                 self.url.replace("http", "ws", 1),
                 origin=Origin(origin(self.url)),
+                subprotocols=[CHAT, Subprotocol(f"ticket.{ticket}")],
                 additional_headers=headers,
                 compression=None,
                 open_timeout=30,
@@ -54,6 +60,8 @@ class Socket:
             )
         except (WebSocketException, OSError, TimeoutError) as error:
             raise Stumble(f"{self.person.name}'s socket was not opened at {self.url}: {error}") from error
+        if self.connection.subprotocol != CHAT:
+            raise Stumble(f"{self.person.name}'s socket speaks {self.connection.subprotocol} at {self.url}")
         self.dropped = False
         threading.Thread(target=self._read, args=(self.connection,), daemon=True).start()
         self.send(self.resume())
@@ -117,3 +125,22 @@ class Socket:
             if connection is self.connection:
                 self.dropped = True
             self.news.notify_all()
+
+
+def take_ticket(person: Person, url: str) -> str:
+    """A ticket for one opening of the socket at this http(s) address, asked for as a page does."""
+    door = url.replace("/ws/", "/tickets/", 1)
+    headers = {"Origin": origin(url), "Referer": f"{origin(url)}/", "X-CSRFToken": csrf(person)}
+    try:
+        answer = person.client.post(door, headers=headers)
+    except httpx.HTTPError as error:
+        raise Stumble(f"{person.name} got no ticket at {door}: {type(error).__name__}") from error
+    if answer.status_code != 200:
+        raise Stumble(f"{person.name} was refused a ticket at {door}: {answer.status_code} {answer.text[:200]!r}")
+    ticket: str = answer.json()["ticket"]
+    return ticket
+
+
+def csrf(person: Person) -> str:
+    """What the site's cookie says, or nothing where they were never given one."""
+    return next((cookie.value or "" for cookie in person.client.cookies.jar if cookie.name == CSRF), "")

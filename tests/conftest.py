@@ -1,8 +1,9 @@
 """Takes pytest's start and end, leaves the run's servers started and stopped, and fixtures that point at them."""
 
+import inspect
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,22 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """Also after Ctrl-C."""
     while crews:
         servers.close_house(crews.pop())
+
+
+@pytest.fixture
+async def stopped() -> AsyncIterator[None]:
+    """What a server does when it stops: the loop's own connections are closed, and not left to the collector."""
+    yield
+    from conversations.realtime import direct
+
+    await direct.close()
+
+
+@pytest.fixture(autouse=True)
+def loops_end(request: pytest.FixtureRequest) -> None:
+    """Every test that has an event loop stops it like a server."""
+    if inspect.iscoroutinefunction(getattr(request, "function", None)):
+        request.getfixturevalue("stopped")
 
 
 @pytest.fixture(autouse=True)

@@ -71,6 +71,7 @@ def environment(database_url: str) -> dict[str, str]:
         "DEMO_SEED": "a seed for tests",
         "AUDIT_KEY": "a third key for tests, which protects nothing",
         "AUDIT_ANCHORS": str(home() / f"anchors-{worker()}"),
+        "ATTACHMENTS": str(home() / f"attachments-{worker()}"),
         "SITE_URL": "http://localhost:8000",
         "LINK_URL": "http://localhost:8001",
         "X_API_URL": "http://localhost:8002",

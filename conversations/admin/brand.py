@@ -11,22 +11,36 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern
 from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
+from unfold.admin import TabularInline
 
-from conversations import metrics
+from accounts.models import User
+from conversations import audit, metrics
 from conversations.admin.channels import Channels
 from conversations.admin.listing import Changeable, column
-from conversations.models import Brand, BrandAccount, ListeningRule, SendingStop
+from conversations.forms.hours import OpeningForm, WeekFormSet
+from conversations.models import Brand, BrandAccount, ListeningRule, OpeningHours, SendingStop
+
+
+class OpeningHoursInline(TabularInline):
+    """The week in which somebody answers."""
+
+    model = OpeningHours
+    form = OpeningForm
+    formset = WeekFormSet
+    extra = 0
+    verbose_name_plural = _("Opening hours in the brand’s time zone; none at all means always")
 
 
 @admin.register(Brand)
 class BrandAdmin(Changeable):
-    """One bank: its name, who is never a customer, and what holds its texts back."""
+    """One bank: its name, when it answers, who is never a customer, and what holds its texts back."""
 
     list_display = ("name", "slug", "address", "sending")
     search_fields = ()
-    fields = ("name", "slug", "address", "ignored_handles")
+    fields = ("name", "slug", "address", "phone", "time_zone", "ignored_handles")
     readonly_fields = ("slug",)
     ordering = ("name",)
+    inlines = (OpeningHoursInline,)
     change_form_outer_before_template: Any = "admin/brand_switch.html"
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -48,6 +62,15 @@ class BrandAdmin(Changeable):
         if brand and self.has_view_permission(request, brand):
             more["switches"] = metrics.sending(brand)
         return super().change_view(request, object_id, form_url, more | (extra_context or {}))
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """Another week is a line of the trail."""
+        super().save_related(request, form, formsets, change)
+        if "time_zone" in form.changed_data or any(formset.has_changed() for formset in formsets):
+            assert isinstance(request.user, User)
+            brand = Brand.objects.get(pk=form.instance.pk)
+            data = {"brand": brand.slug, "zone": brand.time_zone, "week": [str(row) for row in brand.hours.all()]}
+            audit.record("hours_changed", user=request.user, actor="supervisor", data=data)
 
     @column(_("sending"), label={"on": "success", "stopped": "danger"})
     def sending(self, brand: Brand) -> tuple[str, Any]:

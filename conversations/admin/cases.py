@@ -163,7 +163,7 @@ class CaseAdmin(Shown):
                 "may_resolve": Case.Status.RESOLVED in cases.TRANSITIONS[case.status],
                 "may_reopen": case.status == Case.Status.RESOLVED,
                 "may_reassign": case.status == Case.Status.OPEN or case.status in cases.WORKED_ON,
-                "story": timeline.of(case, reasons=outbox.REASONS),
+                "story": timeline.of(case, reasons=outbox.REASONS, as_written=True),
                 "survey": case.surveys.order_by("-pk").first(),
                 "trail": [
                     (event, VERBS.get(event.verb, event.verb))

@@ -2,9 +2,18 @@
 
 from conversations.models.brand import Brand, BrandAccount, Cursor, ListeningRule, ReplyTemplate
 from conversations.models.case import Case
+from conversations.models.chatting import (
+    Attachment,
+    Callback,
+    EmailNotice,
+    OpeningHours,
+    SecureRequest,
+    SocketTicket,
+    Transfer,
+)
 from conversations.models.listening import Budget, Charge, ComplianceJob, PushedEvent, Usage
 from conversations.models.mention import Author, Mention, Naming
-from conversations.models.message import Message
+from conversations.models.message import Mark, Message, Note, Side
 from conversations.models.outgoing import Binding, Invitation, Mismatch, Outgoing
 from conversations.models.sending import Alarm, Approval, ApprovalRule, SendingStop
 from conversations.models.survey import Survey
@@ -14,6 +23,7 @@ __all__ = [
     "Alarm",
     "Approval",
     "ApprovalRule",
+    "Attachment",
     "AuditEvent",
     "AuditSeal",
     "Author",
@@ -21,20 +31,29 @@ __all__ = [
     "Brand",
     "BrandAccount",
     "Budget",
+    "Callback",
     "Case",
     "Charge",
     "ComplianceJob",
     "Cursor",
+    "EmailNotice",
     "Invitation",
     "ListeningRule",
+    "Mark",
     "Mention",
     "Message",
     "Mismatch",
     "Naming",
+    "Note",
+    "OpeningHours",
     "Outgoing",
     "PushedEvent",
     "ReplyTemplate",
+    "SecureRequest",
     "SendingStop",
+    "Side",
+    "SocketTicket",
     "Survey",
+    "Transfer",
     "Usage",
 ]

@@ -4,6 +4,8 @@ from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
+from accounts.models import check_time_zone
+
 
 class Brand(models.Model):
     """One bank. A case belongs to a brand, whichever of its handles was named."""
@@ -11,6 +13,10 @@ class Brand(models.Model):
     name = models.CharField(max_length=80)
     slug = models.SlugField(unique=True)
     address = models.CharField(max_length=200, help_text="What a customer types by hand, as in citi.example/social.")
+    time_zone = models.CharField(
+        max_length=64, default="UTC", validators=[check_time_zone], help_text="Of its opening hours."
+    )
+    phone = models.CharField(max_length=20, blank=True, help_text="What customers call; empty: nobody answers calls.")
     ignored_handles = ArrayField(
         models.CharField(max_length=50),
         default=list,

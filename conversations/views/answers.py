@@ -62,7 +62,10 @@ def _refused(
         return JsonResponse({"error": error}, status=refusal.http_status)
     # Who may not see the page gets no page again, only the sentence.
     if again is not None and refusal.code not in {"not_found", "not_allowed"}:
-        return again(request, refusal, **kwargs)
+        try:
+            return again(request, refusal, **kwargs)
+        except (ConversationError, AccountError) as why:  # the page itself is not theirs: what was refused came first
+            refusal = why
     return render(request, "workspace/refused.html", {"sentence": str(refusal)}, status=refusal.http_status)
 
 

@@ -3,15 +3,20 @@
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
+from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 
 from accounts.errors import AccountError
-from conversations.errors import ConversationError
+from accounts.models import Customer, User
+from conversations import permissions, refusals
+from conversations.errors import ConversationError, NotFound
+from conversations.models import Case
 
-View = Callable[..., HttpResponse]
+View = Callable[..., HttpResponseBase]
 
 
 def page(view: View) -> View:
@@ -23,11 +28,29 @@ def page(view: View) -> View:
 
     @never_cache
     @wraps(view)
-    def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         try:
             return view(request, *args, **kwargs)
         except (ConversationError, AccountError) as error:
-            pages = [f"customer/refused_{error.code}.html", "customer/refused.html"]
-            return render(request, pages, {"error": str(error)}, status=error.http_status)
+            return refused(request, error)
 
     return answer
+
+
+def refused(request: HttpRequest, error: ConversationError | AccountError, **_: Any) -> HttpResponse:
+    """The page of one refusal; also the `again` of `answering` for what customers' scripts send."""
+    pages = [f"customer/refused_{error.code}.html", "customer/refused.html"]
+    return render(request, pages, {"error": str(error)}, status=error.http_status)
+
+
+def own_case(request: HttpRequest, case_id: UUID) -> tuple[Case, Customer]:
+    """The customer's own case; NotFound otherwise.
+
+    A customer at an address that is not theirs got it from somewhere: the trail keeps that.
+    """
+    try:
+        return permissions.case_of_customer(request.user, case_id)
+    except NotFound:
+        user = request.user if isinstance(request.user, User) else None
+        refusals.note("changed_id", refusals.visitor(request), user=user)
+        raise

@@ -19,13 +19,14 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from accounts.models import Agent
 from citisocial.clock import now
-from conversations import caps, chat, eligibility, outbox, permissions, stops, wording
+from conversations import attachments, caps, chat, eligibility, marks, outbox, permissions, spoken, stops, wording
 from conversations.errors import ConversationError
-from conversations.events import CaseLine
 from conversations.forms.workspace import SayForm, audiences, checked
 from conversations.inbox import lines
 from conversations.models import Case, ReplyTemplate, Survey
+from conversations.realtime.frames import CaseLine
 from conversations.timeline import hand_off, link_sent, of
+from conversations.views import callbacks, details, stepups, transfers
 from conversations.views.answers import answering, done, wants_json
 
 TABS = ("mine", "unassigned", "team")
@@ -152,9 +153,10 @@ def _list(request: HttpRequest, agent: Agent) -> dict[str, Any]:
         "waiting": sum(x.move == "ours" for x in tabs["mine"]),
         "next_free": next(iter(tabs["unassigned"]), None),
         "free": len(tabs["unassigned"]),
-        # Opening the workspace ends "offline"; what is left to choose is whether work comes.
-        "availabilities": [(a.value, a.label) for a in (Agent.Availability.ONLINE, Agent.Availability.AWAY)],
+        "availabilities": Agent.Availability.choices,
+        "idle_minutes": settings.AGENT_IDLE_MINUTES,
         "supervisor": request.user.is_staff,
+        "offers": transfers.offered(agent),
         "banner": stops.banner(stops.of_brands(list(permissions.brands_of(agent)))),
     }
 
@@ -206,6 +208,11 @@ def _conversation(case: Case, agent: Agent, draft: Draft) -> dict[str, Any]:
         "cap": caps.tightest(case, agent.user),
         **_allowance(outlook),
         "runs": runs,
+        "far": marks.of(case.pk).get("customer", (0, 0)),
+        "edit_minutes": settings.MESSAGE_EDIT_MINUTES,
+        "length": settings.MESSAGE_LENGTH,
+        "line_sentences": spoken.sentences("agent"),
+        "line_links": spoken.link_words("agent"),
         "link_sent": link_sent(runs),
         "steps": walked.steps if walked else (),
         "assurance": walked.assurance if walked else "",
@@ -217,6 +224,11 @@ def _conversation(case: Case, agent: Agent, draft: Draft) -> dict[str, Any]:
         "templates": templates,
         "draft": draft,
         "client_id": uuid4(),
+        "attach": attachments.rules(),
+        **callbacks.panel(case, at),
+        **details.panel(case, at),
+        **stepups.panel(case, at),
+        **transfers.panel(case, agent),
         "past": _past(case, agent),
         "undo_seconds": settings.OUTREACH_UNDO_SECONDS,
         "link_hours": settings.INVITATION_HOURS,

@@ -84,7 +84,7 @@ def make(name: str, availability: str = "online", **login: Any) -> Agent:
 
 def test_available_are_those_online_on_shift_and_let_in(db: None) -> None:
     omar, night = make("Omar"), make("Lena")
-    make("Away", "away"), make("Offline", "offline"), make("Closed", is_active=False)
+    make("Busy", "busy"), make("Away", "away"), make("Offline", "offline"), make("Closed", is_active=False)
     shift(night, MONDAY, "22:00", "06:00")
     assert agents.available(Agent.objects.all(), at("2026-11-23T12:00")) == [omar]
     assert agents.available(Agent.objects.all(), at("2026-11-23T23:00")) == [night, omar]
@@ -112,7 +112,7 @@ def test_a_closed_login_cannot_go_online(maya: Agent) -> None:
 
 
 def test_an_unknown_availability_is_refused_by_us_and_by_the_database(maya: Agent) -> None:
-    with pytest.raises(ValueError, match="online, away, offline"):
+    with pytest.raises(ValueError, match="online, busy, away, offline"):
         agents.set_availability(maya, "asleep")
     with pytest.raises(IntegrityError), transaction.atomic():
         Agent.objects.update(availability="asleep")

@@ -28,6 +28,10 @@ PRODUCTION: dict[str, Any] = {
     "MFA_RP_ID": "chat.bank.example",
     "DEMO_SEED": "",
     "AUDIT_ANCHORS": "/mnt/anchors/trail",
+    "NOTICES": True,
+    "EMAIL_HOST": "mail.bank.example",
+    "DEFAULT_FROM_EMAIL": "no-reply@bank.example",
+    "ATTACHMENTS": "/mnt/attachments",
 }
 
 
@@ -83,6 +87,10 @@ def test_a_proper_production_and_the_demo_may_start(production: Any) -> None:
         ("MFA_RP_ID", "bank.example", "safety.E013"),
         ("DEMO_SEED", "a seed", "safety.E014"),
         ("AUDIT_ANCHORS", "", "safety.E015"),
+        ("EMAIL_HOST", "", "safety.E016"),
+        ("DEFAULT_FROM_EMAIL", "", "safety.E016"),
+        ("ATTACHMENTS", "", "safety.E017"),
+        ("ATTACHMENTS", "attachments", "safety.E017"),
         ("X_ACCESS_TIER", "entreprise", "safety.E009"),
         ("X_PUSH", "on", "safety.E009"),
         ("X_CONSUMER_SECRET", "", "safety.E010"),
@@ -106,6 +114,11 @@ def test_one_unsafe_setting_is_enough_to_refuse(name: str, value: Any, error: st
 def test_what_is_not_pushed_needs_no_consumer_secret(production: Any) -> None:
     production.X_PUSH, production.X_CONSUMER_SECRET = "off", ""
     production.SITE_URL = "https://chat.bank.example:8443"
+    assert found() == []
+
+
+def test_without_notices_nothing_has_to_carry_them(production: Any) -> None:
+    production.NOTICES, production.EMAIL_HOST = False, ""
     assert found() == []
 
 

@@ -7,14 +7,13 @@ from uuid import UUID
 
 import pytest
 from asgiref.sync import async_to_sync
-from channels.testing import WebsocketCommunicator
-from django.conf import settings
 from django.core.cache import cache
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, resolve
 
 from accounts.models import Agent, User
-from citisocial.asgi import application
+from conversations.realtime import direct
+from tests.factories.plugged import socket
 
 EXAMPLES = {"int": "1", "uuid": str(UUID(int=7)), "str": "x", "slug": "x", "path": "x", "": "x"}
 
@@ -123,9 +122,8 @@ def strong_browser(user: User) -> Client:
 
 @async_to_sync
 async def opens(path: str, browser: Client) -> bool:
-    cookie = "; ".join(f"{name}={morsel.value}" for name, morsel in browser.cookies.items())
-    headers = [(b"origin", settings.SITE_URL.encode()), (b"host", b"localhost:8000"), (b"cookie", cookie.encode())]
-    communicator = WebsocketCommunicator(application, path, headers=headers)
+    communicator = await socket(path, browser)
     connected, _ = await communicator.connect()
     await communicator.disconnect()
+    await direct.close()
     return bool(connected)

@@ -13,7 +13,15 @@ WRITERS = {
     "status": {"Case": "cases"},
     "delivery": {"Outgoing": "outbox"},
     "handoff": {"Invitation": "invitations"},
-    "state": {"Mention": "mentions", "Survey": "surveys", "ComplianceJob": "compliance"},
+    "state": {
+        "Mention": "mentions",
+        "Survey": "surveys",
+        "ComplianceJob": "compliance",
+        "SecureRequest": "details",
+        "Callback": "callbacks",
+        "EmailNotice": "notices",
+        "Transfer": "transfers",
+    },
     "opted_out_at": {"Author": "eligibility"},
 }
 WRITING_CALLS = {"update", "create", "get_or_create", "update_or_create", "bulk_update", "acreate", "aupdate"}

@@ -7,7 +7,19 @@ from pathlib import Path
 import pytest
 
 from citisocial.celery import app
-from conversations.models import Case, ComplianceJob, Invitation, Mention, Outgoing, Survey
+from conversations.models import (
+    Callback,
+    Case,
+    ComplianceJob,
+    EmailNotice,
+    Invitation,
+    Mention,
+    Message,
+    Outgoing,
+    SecureRequest,
+    Survey,
+    Transfer,
+)
 
 PAGE = (Path(__file__).parents[2] / "docs" / "walk.md").read_text(encoding="utf-8")
 NAMES = sorted(set(re.findall(r"`((?:conversations|accounts|links)(?:\.\w+)+)`", PAGE)))
@@ -41,6 +53,11 @@ def test_every_line_of_the_beat_table_is_on_the_page():
         ["QUEUED", "SENDING", "SENT", "DOUBTFUL", "FAILED"],
         [s for s in Invitation.Handoff.values if s != "REVOKED"],
         Survey.State.values,
+        Transfer.State.values,
+        SecureRequest.State.values,
+        Callback.State.values,
+        EmailNotice.State.values,
+        [f"`{kind}`" for kind in Message.Kind.values],
     ],
 )
 def test_every_state_of_the_walk_is_on_the_page(states):

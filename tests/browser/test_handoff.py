@@ -15,7 +15,8 @@ from rehearsal import reaching
 from rehearsal.people import Stumble, form_on
 from rehearsal.premises import show_logs
 from rehearsal.scene import PASSWORD, Scene, open_chat
-from tests.factories.plugged import Line
+from tests.factories.forgotten import forget_maria
+from tests.factories.unplugged import Line
 
 PATIENCE = 20_000  # ms: two cores may be busy with something else
 TARGET = 44  # px: WCAG asks for 24, customers get what a thumb needs
@@ -32,6 +33,7 @@ pytestmark = [
 @pytest.fixture
 def scene(house: House) -> Iterator[Scene]:
     """The first half, through plain doors: a tweet, a case, an invitation in the customer's messages."""
+    forget_maria(house)
     played = Scene(house, "dm", lambda: None)
     try:
         for step in (reaching.agent, reaching.tweet, reaching.inbox, reaching.take, reaching.invite, reaching.dm):
@@ -166,7 +168,12 @@ def the_chat(scene: Scene, page: Page, line: Line) -> None:
 
     say(page, "My card was declined,\ntwice.")
     expect(log.locator(".msg--mine p")).to_have_text(["My card was declined,\ntwice."], timeout=PATIENCE)
-    expect(log.locator(".msg--mine .msg__meta")).to_contain_text("delivered")
+    meta = log.locator(".msg--mine .msg__meta")
+    expect(meta).to_contain_text("sent")
+    scene.agent_chat.send({"type": "seen", "delivered": 2, "read": 1})
+    expect(meta).to_contain_text("delivered")
+    scene.agent_chat.send({"type": "seen", "delivered": 2, "read": 2})
+    expect(meta).to_contain_text("read")
     expect(page.get_by_label("Message", exact=True)).to_be_focused()
 
     line.pull()

@@ -14,7 +14,7 @@ from playwright.sync_api import APIResponse, Browser, ConsoleMessage, Locator, P
 from citisocial.servers import House
 from rehearsal import joining, reaching
 from rehearsal.scene import PARTS, PASSWORD, Part, Scene, codes, open_chat, until
-from tests.factories.plugged import Line
+from tests.factories.unplugged import Line
 
 PATIENCE = 20_000  # ms: two cores may be busy with something else
 DEE = Part("dee", "dee_says", "@AskCiti my card was declined at the pharmacy today. Can you help me?")  # a case of hers

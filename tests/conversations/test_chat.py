@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 from django.db import connection
 
-from conversations import cases, chat, outreach, surveys
+from conversations import cases, chat, outreach, reading, surveys
 from conversations.errors import BadText, CaseClosed, ChatNotOpen, NotAllowed, NotFound, SurveyOver
 from conversations.models import Case, Message, Survey
 from tests.factories.invited import invited, proven
@@ -41,7 +41,7 @@ def test_messages_are_numbered_and_a_repeat_is_the_same_message(world):
     again = say(world, world.maria, "my card", client_id=key)
     second = say(world, world.maya, "I see it")
     assert (first.pk, first.seq, second.seq) == (again.pk, 1, 2)
-    assert [m.seq for m in chat.messages_after(world.case, 1)] == [2]
+    assert [m.seq for m in reading.lines(world.case.pk, after=1)] == [2]
 
 
 def test_whose_move_follows_who_spoke(world):

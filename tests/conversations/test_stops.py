@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 
 from citisocial.clock import now
-from conversations import outreach, stops
+from conversations import events, outreach, stops
 from conversations.errors import NotAllowed, SendingStopped
 from conversations.models import AuditEvent, BrandAccount, Outgoing, SendingStop
 from tests.factories.heard import bank, post
@@ -230,8 +230,8 @@ def test_the_command_refuses_in_words(house, args, words):
 
 def test_the_command_does_not_need_redis(house, settings, unused_tcp_port):
     nowhere = f"redis://127.0.0.1:{unused_tcp_port}/0"
-    layer = settings.CHANNEL_LAYERS["default"]
-    settings.CHANNEL_LAYERS = {"default": layer | {"CONFIG": layer.get("CONFIG", {}) | {"hosts": [nowhere]}}}
+    settings.REDIS_URL = nowhere
+    events._redis.cache_clear()
     command("odd links")
     assert stops.of_account(BrandAccount.objects.get(handle="AskCiti"))
 

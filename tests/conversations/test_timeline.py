@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from citisocial.clock import now
-from conversations import audit, cases, chat, outbox, outreach, timeline
+from conversations import audit, cases, chat, happenings, outbox, outreach, timeline
 from conversations.models import AuditEvent, BrandAccount, Case, Invitation, Mention, Mismatch, Outgoing
 from tests.factories.invited import POST_TEXT, World, invited, proven
 
@@ -117,30 +117,30 @@ def test_what_was_taken_back_is_one_line_and_not_its_text(world: World) -> None:
     outgoing = outreach.message(world.case, world.maya, text="Better not")
     outreach.cancel(outgoing.pk, world.maya)
     assert "Better not" not in repr(items(world))
-    [line] = [item for item in items(world) if isinstance(item, timeline.Happened)]
+    [line] = [item for item in items(world) if isinstance(item, happenings.Happened)]
     assert line.text == "Maya took a message back before it left"
 
 
 def test_another_login_is_told_without_its_name(world: World) -> None:
     Mismatch.objects.create(invitation=world.invitation, user=world.jorge.user, external_id="666", at=now())
     audit.record("mismatch", case=world.case, user=world.jorge.user, actor="stranger", data={"external_id": "666"})
-    [line] = [item for item in items(world) if isinstance(item, timeline.Happened)]
+    [line] = [item for item in items(world) if isinstance(item, happenings.Happened)]
     assert line.text == "Somebody else signed in with this link. Nothing was shown to them."
     assert ("jorge" in repr(line), "666" in repr(line)) == (False, False)
 
 
 def test_every_event_of_the_trail_that_is_shown_has_a_sentence(world: World) -> None:
-    for verb in timeline.EVENTS:
+    for verb in happenings.EVENTS:
         audit.record(verb, case=world.case, user=world.maya.user, actor="agent", data={"agent": "Omar", "csat": 4})
-    lines = [item for item in items(world) if isinstance(item, timeline.Happened)]
-    assert len(lines) == len(timeline.EVENTS)
+    lines = [item for item in items(world) if isinstance(item, happenings.Happened)]
+    assert len(lines) == len(happenings.EVENTS)
     assert "Rated 4 of 5" in [line.text for line in lines]
     assert "Maya gave the case to Omar" in [line.text for line in lines]
 
 
 def test_events_name_the_reason_of_an_assignment(world: World) -> None:
     audit.record("assigned", case=world.case, actor="assignment", data={"agent": "Maya", "reason": "speaks en"})
-    [line] = [item for item in items(world) if isinstance(item, timeline.Happened)]
+    [line] = [item for item in items(world) if isinstance(item, happenings.Happened)]
     assert (line.text, line.detail) == ("Assigned to Maya", "speaks en")
 
 
@@ -192,5 +192,5 @@ def test_a_story_of_three_costs_as_much_as_one_of_one(world: World) -> None:
         chat.post(case, author=world.maria, client_id=uuid.uuid4(), text=f"Word {number}")
         outreach.message(Case.objects.get(pk=case.pk), world.maya, text=f"Message {number}")
     cases.resolve(Case.objects.get(pk=case.pk), by=world.maya.user)
-    assert AuditEvent.objects.filter(verb__in=timeline.EVENTS).exists()
-    assert asked() == once == 4
+    assert AuditEvent.objects.filter(verb__in=happenings.EVENTS).exists()
+    assert asked() == once == 5

@@ -1,8 +1,12 @@
-// Takes the customer's chat page, leaves it live: messages in order, what is unsent with its state in words.
+// Takes the customer's chat page, leaves it live: lines in order, what is unsent with its state in words.
 
 import { connect } from "../citisocial/js/socket.js";
 import { createLog } from "../citisocial/js/conversation-log.js";
-import { clone, put, remember, swap, word } from "../citisocial/js/render.js";
+import { clone, put, remember, setNow, swap, word } from "../citisocial/js/render.js";
+import { showHere, showTyping, startTyping } from "./courtesy.js";
+import { startOwn } from "./own.js";
+import { apply, fill, isChange, isMessage, notice } from "./said.js";
+import { startSeen } from "./seen.js";
 import { localise } from "./times.js";
 
 const chat = document.getElementById("chat");
@@ -14,33 +18,71 @@ const stateWords = document.getElementById("state-words");
 const waiting = new Map(); // clientId -> node, so that a state that changes does not draw the message anew
 const SPOKEN = new Set(["CONNECTED", "RESOLVED", "CLOSED"]); // the others are the bank's business
 let status = chat.dataset.status;
+let wasOpen = false;
 
 remember(document);
+setNow(chat.dataset.now);
 
-const log = createLog({
-  send: (frame) => socket.send(frame),
-  lastSeq: Number(chat.dataset.lastSeq),
-  onMessage(frame) {
-    const { name, text, at } = frame;
-    const node = clone(`message-${frame.side}`, { name, text, at, masked: frame.masked ? word("masked") : "" });
-    localise(node);
-    messages.append(node);
-  },
-  onPending: drawPending,
+const send = (frame) => socket.send(frame);
+const log = createLog({ send, lastSeq: Number(chat.dataset.lastSeq), onLine, onPending });
+const seen = startSeen({ log, send, atEnd: () => scroll.scrollTop > -60 }); // pinned to its end: 0 is the newest
+const own = startOwn({
+  list: () => messages,
+  side: "customer",
+  minutes: Number(chat.dataset.editMinutes),
+  mayWrite: () => Boolean(document.getElementById("write")),
+  log,
+  marks: far(),
 });
-const socket = connect(chat.dataset.socket, { onFrame, onState });
+const typing = startTyping(send);
+const writing = showTyping(() => document.getElementById("writing"), "customer");
+const here = showHere(() => document.getElementById("here"));
+const socket = connect(chat.dataset.socket, { ticket: chat.dataset.ticket, csrf: chat.dataset.csrf, onFrame, onState });
+own.draw();
+
+/** How far the bank got what was said here, as the server drew it. */
+function far() {
+  const { delivered, read } = document.querySelector('[data-part="far"]').dataset;
+  return { side: "agent", delivered: Number(delivered), read: Number(read) };
+}
 
 function onState(name) {
   state.classList.toggle("chat__state--off", name !== "open");
   stateWords.textContent = word(name);
-  if (name === "open") log.opened();
-  else log.lost();
+  if (name !== "open") return log.lost();
+  log.opened();
+  seen.opened();
+  if (wasOpen) changed(status); // what was told meanwhile was told to nobody here
+  wasOpen = true;
 }
 
 function onFrame(frame) {
   if (frame.type === "problem" && !frame.client_id) stateWords.textContent = frame.message;
+  if (frame.type === "marks") own.marked(frame);
+  if (frame.type === "typing") writing.take(frame);
+  if (frame.type === "here") here.take(frame);
   log.receive(frame);
   if (frame.type === "case" || (frame.type === "caught_up" && frame.status !== status)) changed(frame.status);
+}
+
+function onLine(frame) {
+  if (isChange(frame)) {
+    if (apply(messages, frame)) own.changed(frame.about);
+  } else if (isMessage(frame)) {
+    const { name, text, at } = frame;
+    const node = clone(`message-${frame.side}`, { name, text, at, masked: frame.masked ? word("masked") : "" });
+    add(fill(node, frame));
+    writing.said(frame);
+    own.draw();
+  } else if (notice(frame)) {
+    add(fill(clone("notice", { text: notice(frame) }), frame));
+  }
+  seen.look();
+}
+
+function add(node) {
+  localise(node);
+  messages.append(node);
 }
 
 // Who answers, and whether it is solved, is the server's to draw: its page is read again and those parts change.
@@ -52,18 +94,21 @@ async function changed(now) {
     const fresh = page.querySelector(`[data-part="${part.dataset.part}"]`);
     if (fresh) localise(swap(part, fresh));
   }
+  own.marked(far());
   if (now !== status && SPOKEN.has(now)) document.getElementById("said").textContent = word(now);
   status = now;
 }
 
-function drawPending(items) {
-  const ids = new Set(items.map((item) => item.clientId));
+function onPending(items) {
+  own.pending(items);
+  const posts = items.filter((item) => item.kind === "post");
+  const ids = new Set(posts.map((item) => item.clientId));
   for (const [id, node] of waiting) {
     if (ids.has(id)) continue;
     node.remove();
     waiting.delete(id);
   }
-  for (const item of items) {
+  for (const item of posts) {
     const node = waiting.get(item.clientId) || pendingNode(item);
     const failed = item.state === "failed";
     put(node, { state: word(item.state, { reason: item.reason }) });
@@ -93,9 +138,16 @@ chat.addEventListener("submit", (event) => {
   const text = field.value.trim();
   if (!text) return;
   field.value = "";
+  typing.stop();
   log.post(text);
-  scroll.scrollTop = 0; // the log is pinned to its end: 0 is the newest
+  scroll.scrollTop = 0;
   field.focus();
+});
+
+chat.addEventListener("input", (event) => {
+  if (event.target.id !== "text") return;
+  if (event.target.value.trim()) typing.key();
+  else typing.stop();
 });
 
 chat.addEventListener("keydown", (event) => {
@@ -104,6 +156,8 @@ chat.addEventListener("keydown", (event) => {
   event.preventDefault();
   event.target.form.requestSubmit();
 });
+
+scroll.addEventListener("scroll", () => seen.look());
 
 addEventListener("beforeunload", (event) => {
   if (log.pending()) event.preventDefault();

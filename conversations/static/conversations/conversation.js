@@ -5,7 +5,11 @@ import { clone, patch, put, remember, serverNow, setNow, swap, word } from "../c
 import { connect } from "../citisocial/js/socket.js";
 import { act } from "./act.js";
 import { startComposer } from "./composer.js";
+import { showHere, showTyping, startLooking, startTyping } from "./courtesy.js";
 import { announce, onRetry, showState } from "./line.js";
+import { startOwn } from "./own.js";
+import { apply, fill, isChange, isMessage, notice } from "./said.js";
+import { startSeen } from "./seen.js";
 
 const LOOK_AGAIN = 15000;
 const SETTLE = 120; // several pokes of one change come together
@@ -19,23 +23,51 @@ remember(document);
 
 let missed = 0;
 let status = "";
+const send = (frame) => socket.send(frame);
 const log = createLog({
-  send: (frame) => socket.send(frame),
+  send,
   lastSeq: Number(runs().dataset.lastSeq),
-  onMessage: show,
-  onPending: showUnsent,
+  seen: () => seen.read(), // what came in under the agent's hands is read before the answer goes out
+  onLine,
+  onPending,
 });
-const socket = connect(page.dataset.socket, { onFrame, onState });
+const seen = startSeen({ log, send, atEnd: () => !scrolledUp() });
+const own = startOwn({
+  list: runs,
+  side: "agent",
+  name: page.dataset.me.split(" ")[0],
+  minutes: Number(page.dataset.editMinutes),
+  mayWrite: () => Boolean(page.querySelector("[data-composer]")),
+  log,
+  marks: far(),
+});
 const composer = startComposer({
   page,
-  say: (text, template) => log.post(text, template),
+  say(text, template) {
+    typing.stop();
+    log.post(text, template);
+  },
   refresh: refreshSoon,
 });
+const typing = startTyping(send);
+const looking = startLooking(send, () => (page.querySelector("[data-text]")?.value.trim() ? "replying" : "looking"));
+const writing = showTyping(() => page.querySelector("[data-writing]"), "agent");
+const here = showHere(() => page.querySelector("[data-here]"));
+const socket = connect(page.dataset.socket, { ticket: page.dataset.ticket, csrf: page.dataset.csrf, onFrame, onState });
+own.draw();
+
+/** How far the customer got what was said here, as the server drew it. */
+function far() {
+  const { delivered, read } = runs().dataset;
+  return { side: "customer", delivered: Number(delivered), read: Number(read) };
+}
 
 function onState(state, seconds) {
   showState(state, seconds);
   if (state === "open") {
     log.opened();
+    seen.opened();
+    looking.opened();
     refreshSoon();
   } else {
     log.lost();
@@ -48,24 +80,46 @@ function onFrame(frame) {
     status = frame.status;
   }
   if (log.receive(frame)) return;
-  if (frame.type === "case") refreshSoon();
+  if (frame.type === "marks") own.marked(frame);
+  if (frame.type === "typing") writing.take(frame);
+  if (frame.type === "here") here.take(frame);
+  if (frame.type === "case" || frame.type === "note") refreshSoon();
   if (frame.type === "problem") composer.complain(frame.message);
 }
 
 // The log.
 
+function onLine(frame) {
+  if (isChange(frame)) {
+    if (apply(runs(), frame)) own.changed(frame.about);
+  } else {
+    show(frame);
+    writing.said(frame);
+    own.draw();
+  }
+  seen.look();
+}
+
 function show(frame) {
   const key = `m-${frame.seq}`;
   if (runs().querySelector(`[data-key="${key}"]`)) return;
-  const ours = frame.side === "agent";
-  const item = clone("message", { text: frame.text, name: frame.name, at: frame.at });
-  item.className = `msg ${ours ? "msg--out" : "msg--in"}`;
+  const text = isMessage(frame) ? frame.text : notice(frame);
+  if (!isMessage(frame) && !text) return;
+  const item = clone(isMessage(frame) ? "message" : "notice", { text, name: frame.name, at: frame.at });
   item.dataset.key = key;
+  if (isMessage(frame)) dress(item, frame);
+  fill(item, frame);
+  lastSecureRun(key).append(item);
+  if (frame.side !== "agent") count();
+}
+
+function dress(item, frame) {
+  const ours = frame.side === "agent";
+  item.className = `msg ${ours ? "msg--out" : "msg--in"}`;
   item.dataset.clientId = frame.client_id;
   item.querySelector("[data-masked]").hidden = !frame.masked;
   item.setAttribute("aria-label", word("spoken", { name: frame.name }));
-  lastSecureRun(key).append(item);
-  if (!ours) count();
+  if (!ours) item.querySelectorAll("[data-state], [data-line-menu]").forEach((node) => node.remove());
 }
 
 function lastSecureRun(key) {
@@ -79,18 +133,22 @@ function lastSecureRun(key) {
   return run.querySelector("[data-items]");
 }
 
-function showUnsent(items) {
+function onPending(items) {
+  own.pending(items);
   const list = page.querySelector("[data-pending]");
   const known = new Map([...list.children].map((node) => [node.dataset.clientId, node]));
-  for (const { clientId, text, state, reason } of items) {
+  for (const { kind, clientId, text, state, reason } of items) {
+    if (kind !== "post") continue;
     const node = known.get(clientId) ?? clone("unsent", { text });
     known.delete(clientId);
     node.dataset.clientId = clientId;
     const meta = node.querySelector(".msg__meta");
-    meta.classList.toggle("msg__meta--fail", state === "failed");
-    meta.classList.toggle("msg__meta--wait", state === "waiting");
+    meta.classList.toggle("msg__meta--fail", state === "failed" || state === "overtaken");
+    meta.classList.toggle("msg__meta--wait", state === "waiting" || state === "slow");
     put(node, { state: word(state, { why: reason }) });
-    for (const button of node.querySelectorAll("button")) button.hidden = state !== "failed";
+    node.querySelector("[data-again]").hidden = state !== "failed";
+    node.querySelector("[data-confirm]").hidden = state !== "overtaken";
+    node.querySelector("[data-drop]").hidden = state !== "failed" && state !== "overtaken";
     list.append(node);
   }
   known.forEach((node) => node.remove());
@@ -99,6 +157,7 @@ function showUnsent(items) {
 page.querySelector("[data-pending]").addEventListener("click", (event) => {
   const id = event.target.closest("[data-client-id]")?.dataset.clientId;
   if (event.target.closest("[data-again]")) log.retry(id);
+  if (event.target.closest("[data-confirm]")) log.confirm(id);
   if (event.target.closest("[data-drop]")) composer.putBack(log.drop(id));
 });
 
@@ -120,7 +179,17 @@ function toNewest() {
 
 newer.addEventListener("click", toNewest);
 scroller.addEventListener("scroll", () => {
-  if (!scrolledUp()) toNewest();
+  if (scrolledUp()) return;
+  toNewest();
+  seen.look();
+});
+
+// The customer reads that somebody writes only where the customer will read it.
+page.addEventListener("input", (event) => {
+  if (!event.target.matches("[data-text]")) return;
+  if (composer.audience() === "secure" && event.target.value.trim()) typing.key();
+  else typing.stop();
+  looking.changed();
 });
 
 // Everything else that the server draws: fetched again whenever the case says that it changed.
@@ -163,7 +232,11 @@ function draw(fresh) {
   for (const name of ["head", "context"]) part(name, fresh);
   drawComposer(fresh);
   const ids = [...log_.querySelectorAll("[data-client-id]")].map((node) => node.dataset.clientId);
-  log.seen(Number(log_.dataset.lastSeq), ids);
+  log.drawn(Number(log_.dataset.lastSeq), ids);
+  Object.assign(runs().dataset, { delivered: log_.dataset.delivered, read: log_.dataset.read });
+  own.marked(far());
+  seen.look();
+  here.draw();
   tick();
 }
 

@@ -1,9 +1,9 @@
 // Takes the lines that /ws/inbox/ sends, leaves the list pane as it is now: sorted, counted, nothing reloaded.
 
 import { connect } from "../citisocial/js/socket.js";
-import { clone, put, setNow, since, word } from "../citisocial/js/render.js";
-import { act } from "./act.js";
-import { announce, onRetry, showState } from "./line.js";
+import { clone, put, setNow, since } from "../citisocial/js/render.js";
+import { startAvailability } from "./availability.js";
+import { onRetry, showState } from "./line.js";
 
 const SHOWN = 200; // as many as the server sends; more are not read by anybody
 const LOOK_AGAIN = 15000;
@@ -29,19 +29,27 @@ let due = false;
 for (const row of pane.querySelectorAll("li[data-id]")) rows.set(row.dataset.id, row);
 setNow(document.querySelector("[data-now]").dataset.now);
 
-const socket = connect(pane.dataset.socket, { onFrame, onState });
+const availability = startAvailability({ send: (frame) => socket.send(frame) });
+const socket = connect(pane.dataset.socket, {
+  ticket: pane.dataset.ticket,
+  csrf: pane.dataset.csrf,
+  onFrame,
+  onState,
+});
 
 function onState(state, seconds) {
   if (state === "open") {
     socket.send({ type: "resume", after: latest });
-    if (!menu.querySelector('[aria-pressed="true"]')) showAvailability("online"); // being here ends "offline"
+    availability.opened();
   }
   // A page with a conversation shows that one's line: it is the one a message depends on.
   if (!document.querySelector("[data-case]")) showState(state, seconds);
 }
 
 function onFrame(frame) {
+  document.dispatchEvent(new CustomEvent("inbox-frame", { detail: frame.type })); // offers.js looks again
   if (frame.type === "sending") return showStop(frame.stopped);
+  if (availability.receive(frame)) return;
   if (frame.type !== "inbox" && frame.type !== "cases") return;
   if (frame.type === "inbox") {
     lines.clear();
@@ -172,29 +180,6 @@ for (const link of pane.querySelectorAll("[data-tab-link]")) {
   });
 }
 
-function showAvailability(state) {
-  for (const button of menu.querySelectorAll("[name=state]")) {
-    const chosen = button.value === state;
-    button.setAttribute("aria-pressed", String(chosen));
-    if (chosen) menu.querySelector("[data-availability]").textContent = button.textContent.trim();
-  }
-  menu.querySelector("[data-presence]").className = `presence${state === "away" ? " presence--away" : ""}`;
-}
-
-menu.addEventListener("submit", async (event) => {
-  const form = event.target.closest('[data-act="availability"]');
-  if (!form) return;
-  event.preventDefault();
-  try {
-    const now = await act(form, event.submitter);
-    showAvailability(now.state);
-    announce(word("now-available", { state: now.label }));
-    menu.open = false;
-    menu.querySelector("summary").focus();
-  } catch (refusal) {
-    announce(refusal.message);
-  }
-});
 menu.addEventListener("keydown", (event) => {
   if (event.key !== "Escape" || !menu.open) return;
   menu.open = false;

@@ -1,8 +1,11 @@
-// Takes <time datetime data-as>, leaves its text in the reader's own zone: day, moment, or clock (today; before, a moment).
+// Takes <time datetime data-as>, leaves its text in the reader's own zone: day, weekday, hour, moment, or clock (an hour
+// today, a moment before).
 
 const language = document.documentElement.lang || "en";
 const forms = {
   clock: { hour: "2-digit", minute: "2-digit", hourCycle: "h23" },
+  weekday: { weekday: "long" },
+  hour: { hour: "2-digit", minute: "2-digit", hourCycle: "h23" },
   day: { day: "numeric", month: "short", year: "numeric" },
   moment: { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" },
 };

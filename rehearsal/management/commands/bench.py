@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from citisocial.servers import CannotStart
-from rehearsal import benching, redirects
+from rehearsal import benching, conversing, redirects
 from rehearsal.people import Stumble
 
 
@@ -26,6 +26,7 @@ class Command(BaseCommand):
         ingest.add_argument("--rounds", type=int, default=3, help="of each way, in turn (default 3)")
         ingest.set_defaults(run=self.ingest)
         redirects.add(kinds)
+        conversing.add(kinds)
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:

@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from citisocial.servers import CannotStart
 from rehearsal import (
     breaking,
+    chatting,
     clicking,
     disturbing,
     intruding,
@@ -19,6 +20,7 @@ from rehearsal import (
     rows,
     sendings,
     stopping,
+    storming,
     tampering,
 )
 from rehearsal.management.commands.replay import rate
@@ -26,7 +28,7 @@ from rehearsal.people import Stumble
 from rehearsal.premises import complain
 
 # Suites that bring their own sub-command: each has `add(suites)`, which names a function `run(options) -> bool`.
-SUITES: tuple[ModuleType, ...] = (sendings, intruding, stopping, tampering, clicking)
+SUITES: tuple[ModuleType, ...] = (sendings, intruding, stopping, tampering, clicking, storming, chatting)
 
 
 class Command(BaseCommand):

@@ -85,7 +85,7 @@ def test_list_asks_as_often_for_three_cases_as_for_one(maya: Client, world: Worl
     once = queries(maya, "/workspace/?tab=team")
     for number in [1, 2]:
         another_case(world, number, status=Case.Status.ASSIGNED, agent=world.maya)
-    assert queries(maya, "/workspace/?tab=team") == once == 9
+    assert queries(maya, "/workspace/?tab=team") == once == 10
 
 
 # The conversation.

@@ -80,7 +80,7 @@ export function swap(old, fresh) {
 
 /**
  * Make the children of `old` those of `fresh`, told apart by data-key. What did not change is not touched, so a
- * screen reader hears only what is new; [data-items] is looked into, [data-fixed] never changes once it is there.
+ * screen reader hears only what is new; [data-items] is looked into, [data-fixed] changes when its value does.
  */
 export function patch(old, fresh) {
   const kept = new Map([...old.children].map((node) => [node.dataset.key, node]));
@@ -100,7 +100,7 @@ export function patch(old, fresh) {
     const items = next.querySelector("[data-items]");
     if (items) {
       patch(same.querySelector("[data-items]"), items);
-    } else if (!("fixed" in same.dataset)) {
+    } else if (!("fixed" in same.dataset) || same.dataset.fixed !== next.dataset.fixed) {
       node = swap(same, next);
     }
     place = node.nextElementSibling;
